@@ -1,0 +1,223 @@
+package report
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+)
+
+const opening = `<report xmlns="urn:muster:report:1" visit="v" host="h" time="2026-01-02T03:04:05Z" client="1" os="linux" arch="amd64">`
+
+const uptimeStatistic = `<statistic name="uptime" unit="s" kind="gauge" value="1"/>`
+
+// document is a report with something in its statistics and something after its failures.
+func document(statistics, after string) string {
+	return opening + "<statistics>" + statistics + "</statistics><failures/>" + after + "</report>"
+}
+
+// accepted are documents that Parse takes; the schema takes them too unless the key says otherwise.
+func accepted() map[string]string {
+	valid := document(uptimeStatistic, "")
+	return map[string]string{
+		"plain":             valid,
+		"declaration":       `<?xml version="1.0" encoding="utf-8" standalone="yes"?>` + "\n" + valid + "\n",
+		"version alone":     `<?xml version='1.0' ?>` + valid,
+		"comments":          "<!-- a -->" + document("<!-- - b -->"+uptimeStatistic, "<!---->") + "<!-- c -->\n",
+		"end tags":          document(`<statistic name="uptime" unit="s" kind="gauge" value="1"> <!-- --> </statistic >`, ""),
+		"quotes and spaces": document("<statistic\n name = 'uptime'\tunit='s' kind=\"gauge\" value='1' />", ""),
+		"references":        document(`<statistic name="uptime" unit="&#115;" kind="&#x67;auge" value="1"/>`, ""),
+		"empty instance":    document(`<statistic name="uptime" instance="" unit="s" kind="gauge" value="1"/>`, ""),
+		"offset":            strings.Replace(valid, "05Z", "05.5+02:00", 1),
+		"leap day":          strings.Replace(valid, "2026-01-02", "2024-02-29", 1),
+		"numbers":           document(`<statistic name="uptime" unit="s" kind="gauge" value="-001.50E+01"/>`, ""),
+		"newer attributes": strings.Replace(document(strings.Replace(uptimeStatistic, "/>", ` cpu="3" z:q="1" xmlns:z="z"/>`, 1), ""),
+			`host="h"`, `host="h" region="eu" xmlns:z="urn:z" z:q="1"`, 1),
+		"newer element after": document(uptimeStatistic,
+			`<logs channel="Security"><record id="1">text &amp; <![CDATA[<more> ]]></record></logs><more/>`),
+		"element of others": opening + `<statistics><s xmlns="urn:other"><statistic name="X"/></s>` + uptimeStatistic +
+			`<z:s xmlns:z="urn:z" name="uptime" instance="">text</z:s></statistics><failures><f xmlns="urn:other"/></failures></report>`,
+		"newer content": document(strings.Replace(uptimeStatistic, "/>", `><threshold value="x"/></statistic>`, 1), ""),
+		"not the schema: element of ours among statistics": document("<summary>1</summary>"+uptimeStatistic, ""),
+		"not the schema: element of ours first":            strings.Replace(valid, "<statistics>", "<head/><statistics>", 1),
+	}
+}
+
+func TestParseAccepts(t *testing.T) {
+	for name, document := range accepted() {
+		r, err := Parse([]byte(document))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if len(r.Statistics) != 1 || r.Statistics[0].Name != "uptime" || r.Statistics[0].Unit != "s" || r.Visit != "v" {
+			t.Errorf("%s: got %s", name, show(r))
+		}
+	}
+}
+
+// refusal is a document that Parse refuses. The schema does, too, unless it can't know.
+type refusal struct {
+	document string
+	want     string // in the error
+	schema   bool   // the schema, or XML itself, refuses it as well
+}
+
+func refusals() map[string]refusal {
+	valid := document(uptimeStatistic, "")
+	with := func(old, new string) string { return strings.Replace(valid, old, new, 1) }
+	deep := strings.Repeat("<a>", maxDepth) + strings.Repeat("</a>", maxDepth)
+	var many strings.Builder
+	for i := range maxAttributes + 1 {
+		fmt.Fprintf(&many, ` a%d=""`, i)
+	}
+	return map[string]refusal{
+		"nothing":             {"", "line 1, column 1: the document is empty", true},
+		"space":               {" \n ", "line 2, column 2: the document is empty", true},
+		"text":                {"hello", "column 1: text outside", true},
+		"another document":    {"<a/>", "this is not a <report", true},
+		"no namespace":        {with(` xmlns="urn:muster:report:1"`, ""), "this is not a <report", true},
+		"another namespace":   {with("report:1", "report:2"), "this is not a <report", true},
+		"a prefix":            {`<m:report xmlns:m="urn:muster:report:1"/>`, "this is not a <report", true},
+		"a prefix inside":     {document(`<m:statistic xmlns:m="urn:muster:report:1"/>`, ""), "without a prefix", true},
+		"a prefix outside":    {with("xmlns=", `xmlns:m="urn:muster:report:1" xmlns=`), "without a prefix", false},
+		"cut":                 {valid[:len(valid)-3], "ends inside", true},
+		"cut in a tag":        {valid[:len(opening)-5], "has no end", true},
+		"cut in an element":   {valid[:len(valid)-9], "ends inside <report>", true},
+		"trailing element":    {valid + "<a/>", "<a> comes after the end", true},
+		"trailing text":       {valid + "\n a", "line 2, column 2: text outside", true},
+		"document type":       {"<!DOCTYPE report>" + valid, "document types and entities are refused", false},
+		"entity":              {`<!DOCTYPE r [<!ENTITY a "b">]>` + valid, "document types and entities are refused", false},
+		"unknown reference":   {with(`host="h"`, `host="&h;"`), `"&h" is not a reference`, true},
+		"open reference":      {with(`host="h"`, `host="&amp"`), "is not a reference", true},
+		"reference to NUL":    {with(`host="h"`, `host="&#0;"`), "is not a reference", true},
+		"surrogate":           {with(`host="h"`, `host="&#xD800;"`), "is not a reference", true},
+		"bare ampersand":      {document("", "<logs>a & b</logs>"), "is not a reference", true},
+		"instruction":         {`<?php x?>` + valid, "processing instructions are refused", false},
+		"late declaration":    {"\n<?xml version=\"1.0\"?>" + valid, "processing instructions are refused", true},
+		"encoding":            {`<?xml version="1.0" encoding="UTF-16"?>` + valid, `encoding "UTF-16" is not UTF-8`, true},
+		"XML 1.1":             {`<?xml version="1.1"?>` + valid, `version "1.1" is not 1.0`, false},
+		"no version":          {`<?xml encoding="UTF-8"?>` + valid, "does not belong here", true},
+		"empty declaration":   {`<?xml ?>` + valid, "has no version", true},
+		"declaration order":   {`<?xml version="1.0" standalone="no" encoding="UTF-8"?>` + valid, "does not belong here", true},
+		"standalone":          {`<?xml version="1.0" standalone="maybe"?>` + valid, "neither yes nor no", true},
+		"byte order mark":     {"\uFEFF" + valid, "text outside", false},
+		"NUL":                 {with("h", "\x00"), "that XML forbids", true},
+		"control":             {document("", "<logs>\x1b</logs>"), "that XML forbids", true},
+		"not UTF-8":           {with(`"h"`, "\"\xe4\""), "not UTF-8", true},
+		"no character":        {with(`"h"`, "\"\uFFFF\""), "that XML forbids", true},
+		"wrong end":           {with("</statistics>", "</failures>"), "</failures> ends nothing", true},
+		"end alone":           {"</report>", "ends nothing", true},
+		"attribute twice":     {with(`host="h"`, `host="h" host="i"`), "attribute host stands twice", true},
+		"no value":            {with(`host="h"`, `host`), "attribute host has no value", true},
+		"no quotes":           {with(`host="h"`, `host=h`), "is not quoted", true},
+		"no space":            {with(`visit="v" host`, `visit="v"host`), "is not complete", true},
+		"less than":           {with(`host="h"`, `host="<"`), "< in the value", true},
+		"bad name":            {document("<1/>", ""), "a name is missing", true},
+		"two colons":          {document("", "<a:b:c/>"), "a name is missing", false},
+		"end of CDATA":        {document("", "<logs>]]></logs>"), "]]> in text", true},
+		"open CDATA":          {document("", "<logs><![CDATA[</logs>"), "no end", true},
+		"CDATA outside":       {valid + "<![CDATA[]]>", "outside", true},
+		"open comment":        {valid + "<!-- ", "a comment has no end", true},
+		"dashes in comment":   {valid + "<!-- -- -->", "-- inside a comment", true},
+		"text among ours":     {document("12", ""), "text does not belong here", true},
+		"CDATA among ours":    {document("<![CDATA[x]]>", ""), "text does not belong here", true},
+		"text in a statistic": {document(strings.Replace(uptimeStatistic, "/>", ">1</statistic>", 1), ""), "text does not", true},
+		"depth":               {document("", deep), "deeper than 32", false},
+		"attributes":          {document("", "<a"+many.String()+"/>"), "more than 32 attributes", false},
+
+		"no visit":           {with(` visit="v"`, ""), "<report> has no visit", true},
+		"no time":            {with(` time="2026-01-02T03:04:05Z"`, ""), "<report> has no time", true},
+		"empty host":         {with(`host="h"`, `host=""`), "<report> has no host", true},
+		"long host":          {with(`host="h"`, `host="`+strings.Repeat("h", 256)+`"`), "attribute host: it is longer", true},
+		"control in host":    {with(`host="h"`, `host="&#x85;"`), "control character U+0085", true},
+		"tab in host":        {with(`host="h"`, `host="&#9;"`), "control character U+0009", true},
+		"direction in host":  {with(`host="h"`, "host=\"\u202e\""), "control character U+202E", true},
+		"time":               {with("T03:04:05Z", ""), "it is not a time", true},
+		"time without zone":  {with("05Z", "05"), "it is not a time", true},
+		"lower-case time":    {with("05Z", "05z"), "it is not a time", true},
+		"comma in time":      {with("05Z", "05,5Z"), "it is not a time", true},
+		"no such day":        {with("2026-01-02", "2026-02-30"), "it is not a time", true},
+		"hour 24":            {with("T03:04:05", "T24:00:00"), "it is not a time", true},
+		"too fine a time":    {with("05Z", "05.1234567891Z"), "it is not a time", true},
+		"too far a zone":     {with("05Z", "05+14:30"), "it is not a time", true},
+		"too fine with zone": {with("05Z", "05.1234567891+01:00"), "it is not a time", true},
+		"early":              {with("2026", "1969"), "1970 to 9999", true},
+		"no statistics":      {opening + "<failures/></report>", "<failures> before <statistics>", true},
+		"no failures":        {opening + "<statistics/></report>", "does not hold both", true},
+		"statistics twice":   {with("<statistics>", "<statistics/><statistics>"), "<statistics> stands twice", true},
+		"failures twice":     {document("", "<failures/>"), "<failures> stands twice", false},
+		"statistic twice":    {document(uptimeStatistic+uptimeStatistic, ""), "there twice", true},
+		"missing name":       {document(`<statistic unit="s" kind="gauge" value="1"/>`, ""), "<statistic> has no name", true},
+		"missing value":      {document(`<statistic name="uptime" unit="s" kind="gauge"/>`, ""), "<statistic> has no value", true},
+		"NaN":                {with(`value="1"`, `value="NaN"`), "attribute value: it is not a finite number", true},
+		"infinity":           {with(`value="1"`, `value="-INF"`), "attribute value: it is not a finite number", true},
+		"beyond a double":    {with(`value="1"`, `value="1e999"`), "attribute value: it is not a finite number", false},
+		"hexadecimal":        {with(`value="1"`, `value="0x10"`), "attribute value: it is not a finite number", true},
+		"unit of catalogue":  {with(`unit="s"`, `unit="ms"`), `statistic "uptime": the unit of uptime is s`, false},
+		"kind of catalogue":  {with(`kind="gauge"`, `kind="counter"`), `statistic "uptime": uptime is a gauge`, false},
+		"kind":               {with(`kind="gauge"`, `kind="Gauge"`), "uptime is a gauge", true},
+		"reserved":           {with(`name="uptime" unit="s"`, `name="visit.failed" unit="1"`), "the server's own", false},
+		"failure no reason":  {opening + `<statistics/><failures><failure source="cpu"/></failures></report>`, "the reason: it is empty", true},
+		"failure bad source": {opening + `<statistics/><failures><failure source="C" reason="x"/></failures></report>`, "the source", true},
+	}
+}
+
+func TestParseRefuses(t *testing.T) {
+	for name, test := range refusals() {
+		r, err := Parse([]byte(test.document))
+		var parse *ParseError
+		switch {
+		case err == nil || r != nil:
+			t.Errorf("%s: accepted as %s", name, show(r))
+		case !errors.As(err, &parse) || parse.Line < 1 || parse.Column < 1 || parse.Document != "report":
+			t.Errorf("%s: the error has no position: %v", name, err)
+		case !strings.Contains(err.Error(), test.want):
+			t.Errorf("%s: got the error %v, want %q in it", name, err, test.want)
+		}
+	}
+}
+
+func TestErrorsSayWhere(t *testing.T) {
+	text := opening + "\n <statistics>\n  <!-- é --><statistic name=\"uptime\" unit=\"s\" kind=\"gauge\" value=\"x\"/>"
+	_, err := Parse([]byte(text))
+	want := "report: line 3, column 67: attribute value: it is not a finite number like 12.5 or 1.5e9"
+	if err == nil || err.Error() != want {
+		t.Errorf("got  %v\nwant %s", err, want)
+	}
+}
+
+// What a stranger wrote is quoted in an error, and not at length.
+func TestErrorsQuote(t *testing.T) {
+	name := strings.Repeat("\u202e\u001b", 500)
+	for _, s := range []Statistic{{name, "", "1", Gauge, 1}, {"uptime", name, "s", Gauge, 1}} {
+		r := typical()
+		r.Statistics = []Statistic{s}
+		_, err := r.Marshal()
+		if err == nil || strings.ContainsAny(err.Error(), "\u202e\u001b") || len(err.Error()) > 600 {
+			t.Errorf("the error is %q", err)
+		}
+	}
+}
+
+func TestParseIsBounded(t *testing.T) {
+	if _, err := Parse(make([]byte, MaxDocument+1)); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("got the error %v for a document beyond the bound", err)
+	}
+	full := document("", strings.Repeat(" ", MaxDocument-len(document("", ""))))
+	if _, err := Parse([]byte(full)); err != nil {
+		t.Errorf("a document of just the bound: %v", err)
+	}
+	var b strings.Builder
+	for i := range MaxStatistics + 1 {
+		fmt.Fprintf(&b, `<statistic name="a" instance="%d" unit="1" kind="gauge" value="1"/>`, i)
+	}
+	if _, err := Parse([]byte(document(b.String(), ""))); err == nil || !strings.Contains(err.Error(), "more than 20000 statistics") {
+		t.Errorf("got the error %v for a statistic more than allowed", err)
+	}
+	failures := strings.Repeat(`<failure source="a" reason="b"/>`, MaxFailures+1)
+	_, err := Parse([]byte(opening + "<statistics/><failures>" + failures + "</failures></report>"))
+	if err == nil || !strings.Contains(err.Error(), "more than 1000 failures") {
+		t.Errorf("got the error %v for a failure more than allowed", err)
+	}
+}

@@ -1,0 +1,110 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+
+	"golang.org/x/crypto/ssh"
+
+	"muster/internal/failure"
+)
+
+var errClosed = fmt.Errorf("the connection was closed: %w", net.ErrClosed)
+
+// Conn is a connection to a host that has been verified and has let us in. Every method that can block ends when its
+// context does, by closing the connection, after which every other call fails too.
+type Conn struct {
+	wire  *wire
+	ssh   ssh.Conn
+	tasks sync.WaitGroup
+	over  chan struct{} // closed when the SSH connection is over
+	err   error         // why; set before over is closed
+	sftp  chan *Files   // holds the SFTP session, nil before it is opened; empty while somebody opens it
+}
+
+func newConn(conn ssh.Conn, w *wire, channels <-chan ssh.NewChannel, requests <-chan *ssh.Request) *Conn {
+	c := &Conn{wire: w, ssh: conn, over: make(chan struct{}), sftp: make(chan *Files, 1)}
+	c.sftp <- nil
+	c.tasks.Go(func() { ssh.DiscardRequests(requests) })
+	c.tasks.Go(func() {
+		for channel := range channels { // a host has nothing to open towards us
+			_ = channel.Reject(ssh.Prohibited, "")
+		}
+	})
+	c.tasks.Go(func() {
+		c.err = conn.Wait()
+		close(c.over)
+	})
+	return c
+}
+
+// Close closes the connection and waits until all that belongs to it has ended. Processes on the host lose their standard
+// input and output. Calls that block in other goroutines return with an error. It may be called more than once and never
+// fails.
+func (c *Conn) Close() error {
+	c.wire.end(errClosed)
+	c.tasks.Wait()
+	return nil
+}
+
+// Traffic returns the bytes sent and received so far on the wire, encryption and all. It may be called at any time.
+func (c *Conn) Traffic() (sent, received int64) { return c.wire.sent.Load(), c.wire.received.Load() }
+
+// ServerVersion returns what the host's SSH server calls itself, as in SSH-2.0-OpenSSH_9.2. It is the host's word and at
+// most 255 bytes of anything.
+func (c *Conn) ServerVersion() string { return string(c.ssh.ServerVersion()) }
+
+// isOver tells whether the connection has ended, for whatever reason.
+func (c *Conn) isOver() bool { return c.wire.ended() != nil }
+
+// explain returns the failure of a call: why the connection ended if it did, or otherwise the kind and err that the
+// caller found.
+func (c *Conn) explain(kind failure.Kind, err error) *failure.Error {
+	reason := c.wire.ended()
+	switch {
+	case reason == nil:
+		return failure.New("", kind, err)
+	case isOurs(reason):
+		return because(reason)
+	case errors.Is(reason, errClosed):
+		return failure.New("", failure.Cancelled, reason)
+	case errors.Is(reason, errHungUp):
+		<-c.over // it is, or is about to be: the library closes the wire when it gives up
+		return failure.New("", failure.Disconnected, fmt.Errorf("the connection broke: %w", c.err))
+	}
+	return failure.New("", failure.Disconnected, fmt.Errorf("the connection was lost: %w", reason))
+}
+
+// alive asks the host for an answer of any kind. It tells a channel that the host closed from a connection that is
+// coming to its end.
+func (c *Conn) alive() bool {
+	_, _, err := c.ssh.SendRequest("keepalive@openssh.com", true, nil)
+	return err == nil
+}
+
+// openSession opens an SSH session channel (RFC 4254, section 6.1). What the host asks on it is handed to note, one after
+// the other; closed is called when the channel is closed. A host that opens no session is a failure of the kind refused.
+func (c *Conn) openSession(refused failure.Kind, note func(*ssh.Request), closed func()) (ssh.Channel, error) {
+	channel, requests, err := c.ssh.OpenChannel("session", nil)
+	var rejected *ssh.OpenChannelError
+	switch {
+	case errors.As(err, &rejected):
+		return nil, &failure.Error{Kind: refused, Err: fmt.Errorf("the host refuses to open a session: %w", err),
+			Advice: "look at MaxSessions and the user's restrictions in the host's sshd_config and authorized_keys"}
+	case err != nil:
+		return nil, c.explain(failure.Disconnected, fmt.Errorf("open a session: %w", err))
+	}
+	c.tasks.Go(func() {
+		for request := range requests {
+			note(request)
+		}
+		closed()
+	})
+	return channel, nil
+}
+
+// begin watches over a call for as long as it takes: the connection ends when ctx does.
+func (c *Conn) begin(ctx context.Context) (release func() bool) { return endWith(ctx, c.wire) }

@@ -1,0 +1,135 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+
+	"golang.org/x/crypto/ssh"
+
+	"muster/internal/failure"
+)
+
+// explainDial says why no TCP connection came about.
+func (d *dialer) explainDial(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return because(newContextEnd(ctx))
+	}
+	found := failure.New(failure.Dial, failure.Classify(err), err)
+	var dns *net.DNSError
+	isDNS := errors.As(err, &dns)
+	switch found.Kind {
+	case failure.Refused:
+		found.Advice = fmt.Sprintf("nothing listens on port %d of %s: check that sshd runs there, and the port", d.Port, d.Address)
+	case failure.Timeout:
+		found.Err = fmt.Errorf("no answer from %s within %s", d.address, d.Deadlines.Dial)
+		found.Advice = "check that the machine is up, and that no firewall drops the packets to its SSH port"
+		if isDNS {
+			found.Err = fmt.Errorf("no answer to the name %s from the name server within %s", d.Address, d.Deadlines.Dial)
+			found.Advice = "check the name server of this machine, or configure the host's IP address"
+		}
+	case failure.NoSuchHost:
+		found.Advice = fmt.Sprintf("check the address %q in the configuration, and the name server", d.Address)
+	case failure.Disconnected:
+		if isDNS {
+			found.Kind = failure.NoSuchHost
+			found.Advice = "check the name server of this machine, or configure the host's IP address"
+		}
+	}
+	return found
+}
+
+// explainHandshake says why a TCP connection did not become an SSH connection. What the wire knows comes first: the
+// library's own error is then only an echo of it.
+func (d *dialer) explainHandshake(err error) error {
+	if d.refused != nil {
+		return d.refused
+	}
+	reason := d.wire.ended()
+	if isOurs(reason) {
+		return d.explainEnd(reason)
+	}
+	if errors.Is(reason, errTooMuch) {
+		return &failure.Error{Kind: failure.NotSSH, Err: reason,
+			Advice: "check that the port is sshd's, and the length of its login banner"}
+	}
+	lost := reason != nil && !errors.Is(reason, errHungUp) // the network's error, not the library's decision
+	if d.current() == failure.Handshake {
+		return d.explainKeyExchange(reason, lost, err)
+	}
+	if lost {
+		return &failure.Error{Kind: failure.Disconnected, Err: fmt.Errorf("the connection was lost: %w", reason),
+			Advice: "look into the host's sshd log: it may limit logins, or refuse the user without saying so"}
+	}
+	return d.login.explain(err)
+}
+
+func (d *dialer) explainEnd(reason error) error {
+	found := because(reason)
+	var timeout *stageTimeout
+	if errors.As(reason, &timeout) {
+		_, isSSH := d.wire.greeted()
+		switch {
+		case timeout.stage == failure.Authentication:
+			found.Advice = "look into the host's sshd log: slow name lookups there (UseDNS) or PAM modules delay logins"
+		case !isSSH:
+			found.Advice = "the port answers but not with SSH: check the port, and whether sshd on the host is overloaded"
+		}
+	}
+	return found
+}
+
+// explainKeyExchange says why there was no verified host key.
+func (d *dialer) explainKeyExchange(reason error, lost bool, err error) error {
+	line, isSSH := d.wire.greeted()
+	var algorithms *ssh.AlgorithmNegotiationError
+	switch {
+	case errors.As(err, &algorithms):
+		return d.explainAlgorithms(algorithms)
+	case isTooBusy(line):
+		return &failure.Error{Kind: failure.Disconnected, Err: fmt.Errorf("the host refuses more connections: %q", line),
+			Advice: "raise MaxStartups in the host's sshd_config, or see who keeps it busy"}
+	case !isSSH && line != "":
+		return &failure.Error{Kind: failure.NotSSH, Err: fmt.Errorf("%s answers %q, which is not SSH", d.address, line)}
+	case lost:
+		return &failure.Error{Kind: failure.Disconnected, Err: fmt.Errorf("the connection was lost: %w", reason)}
+	default:
+		return &failure.Error{Kind: failure.NotSSH, Err: err}
+	}
+}
+
+// explainAlgorithms tells a host that has none of the keys we know it by from one with which we share no algorithm at
+// all.
+func (d *dialer) explainAlgorithms(err *ssh.AlgorithmNegotiationError) error {
+	known := d.HostKeys.lookup(d.address)
+	if len(known.algorithms) > 0 && slices.Equal(err.SupportedAlgorithms, known.algorithms) {
+		return d.HostKeys.notShown(d.address, err.RequestedAlgorithms)
+	}
+	return &failure.Error{Kind: failure.NotSSH, Err: err,
+		Advice: "update the host's SSH server, or allow one of the algorithms we offer in its sshd_config"}
+}
+
+// isTooBusy recognises the line that OpenSSH sends in place of its version when it has too many connections. There is
+// no code for it in the protocol.
+func isTooBusy(line string) bool {
+	return strings.HasPrefix(line, "Exceeded MaxStartups") || strings.HasPrefix(line, "Not allowed at this time")
+}
+
+// quoteAll lists names that came from a host, at most twelve of them.
+func quoteAll(names []string) string {
+	var b strings.Builder
+	for i, name := range names {
+		if i == 12 {
+			b.WriteString(" …")
+			break
+		}
+		if i > 0 {
+			b.WriteByte(' ')
+		}
+		fmt.Fprintf(&b, "%.64q", name)
+	}
+	return b.String()
+}

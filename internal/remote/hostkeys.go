@@ -1,0 +1,248 @@
+package remote
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+
+	"golang.org/x/crypto/ssh"
+	xknownhosts "golang.org/x/crypto/ssh/knownhosts"
+
+	"muster/internal/failure"
+)
+
+// maxKnownHosts bounds a known_hosts file: about half a million lines.
+const maxKnownHosts = 64 << 20
+
+// HostKeys is the content of known_hosts files (sshd(8), SSH_KNOWN_HOSTS FILE FORMAT): plain, hashed and wildcard names,
+// ports, several keys a host, @cert-authority and @revoked. As with ssh, a line for a host without a port also holds for
+// its other ports, if its key is right and no line names the port; unlike with ssh, a revoked key is revoked for all
+// hosts, whatever name stands beside it. A HostKeys is immutable; a changed file is loaded anew.
+type HostKeys struct {
+	files []string
+	lines *knownHosts
+
+	mu    sync.RWMutex
+	known map[string]*knownHost // what was found, by address, host:port
+}
+
+// knownHost is what the files say of one address.
+type knownHost struct {
+	keys        []*knownLine
+	authorities []*knownLine
+	unported    bool     // the keys are those of the host without the port
+	algorithms  []string // in which the host can prove itself; empty: the host is unknown
+}
+
+// LoadHostKeys reads known_hosts files. Files that do not exist are passed over, as ssh does, if at least one of them
+// exists. A line that cannot be understood is an error with its file and line, since it may be the @revoked one. Errors
+// are *failure.Error of the kind failure.Configuration.
+func LoadHostKeys(paths ...string) (*HostKeys, error) {
+	if len(paths) == 0 {
+		return nil, configuration(errors.New("no known_hosts file is named"), "name one: host keys are always verified")
+	}
+	h := &HostKeys{lines: newKnownHosts(), known: make(map[string]*knownHost)}
+	for _, path := range paths {
+		content, err := readSmall(path, maxKnownHosts)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, configuration(fmt.Errorf("read known_hosts: %w", err), "check the path and who may read it")
+		}
+		if err := h.lines.add(path, content); err != nil {
+			return nil, configuration(err, "correct the line, or remove it")
+		}
+		h.files = append(h.files, path)
+	}
+	if len(h.files) == 0 {
+		return nil, configuration(fmt.Errorf("no known_hosts file exists: %s", strings.Join(paths, ", ")),
+			fmt.Sprintf("create it from keys that you have compared with the hosts' own: ssh-keyscan HOST >> %s",
+				shellWord(paths[0])))
+	}
+	return h, nil
+}
+
+// lookup returns what the files say of an address.
+func (h *HostKeys) lookup(address string) *knownHost {
+	h.mu.RLock()
+	known, ok := h.known[address]
+	h.mu.RUnlock()
+	if ok {
+		return known
+	}
+	name := xknownhosts.Normalize(address)
+	known = newKnownHost(h.lines.find(name))
+	if host, _, err := net.SplitHostPort(address); err == nil && host != name && len(known.algorithms) == 0 {
+		known = newKnownHost(h.lines.find(host))
+		known.unported = true
+	}
+	h.mu.Lock()
+	h.known[address] = known
+	h.mu.Unlock()
+	return known
+}
+
+func newKnownHost(lines []*knownLine) *knownHost {
+	known := new(knownHost)
+	for _, l := range lines {
+		if l.authority {
+			known.authorities = append(known.authorities, l)
+		} else {
+			known.keys = append(known.keys, l)
+		}
+	}
+	if len(known.authorities) > 0 { // whatever its own type, an authority signs keys of any
+		known.algorithms = []string{
+			ssh.CertAlgoED25519v01, ssh.CertAlgoECDSA256v01, ssh.CertAlgoECDSA384v01, ssh.CertAlgoECDSA521v01,
+			ssh.CertAlgoRSASHA512v01, ssh.CertAlgoRSASHA256v01,
+		}
+	}
+	for _, l := range known.keys {
+		algorithms := []string{l.key.Type()}
+		if l.key.Type() == ssh.KeyAlgoRSA { // RFC 8332: the same keys, with better signatures
+			algorithms = []string{ssh.KeyAlgoRSASHA512, ssh.KeyAlgoRSASHA256}
+		}
+		for _, algorithm := range algorithms {
+			if !slices.Contains(known.algorithms, algorithm) {
+				known.algorithms = append(known.algorithms, algorithm)
+			}
+		}
+	}
+	return known
+}
+
+// algorithms returns in which algorithms the host at an address must prove itself. A host may have several keys of which
+// we know one: it must show that one. An unknown host shows the key that people compare most.
+func (h *HostKeys) algorithms(address string) []string {
+	if known := h.lookup(address); len(known.algorithms) > 0 {
+		return known.algorithms
+	}
+	return []string{
+		ssh.KeyAlgoED25519, ssh.KeyAlgoECDSA256, ssh.KeyAlgoECDSA384, ssh.KeyAlgoECDSA521,
+		ssh.KeyAlgoRSASHA512, ssh.KeyAlgoRSASHA256,
+	}
+}
+
+// check returns nil if key is right for address, and otherwise a failure that says what is wrong.
+func (h *HostKeys) check(address string, remote net.Addr, key ssh.PublicKey) *failure.Error {
+	known := h.lookup(address)
+	if certificate, ok := key.(*ssh.Certificate); ok {
+		return h.checkCertificate(known, address, remote, certificate)
+	}
+	if err := h.checkRevoked(key); err != nil {
+		return err
+	}
+	for _, l := range known.keys {
+		if bytes.Equal(l.key.Marshal(), key.Marshal()) {
+			return nil
+		}
+	}
+	if len(known.keys) == 0 || known.unported {
+		return &failure.Error{
+			Kind: failure.HostKeyUnknown,
+			Err:  fmt.Errorf("known_hosts has no key for %s, which shows the %s", address, describeKey(key)),
+			Advice: fmt.Sprintf("compare the fingerprint with the host's own (ssh-keygen -lf on the host), then run: %s",
+				h.scanHint(address)),
+		}
+	}
+	return h.changed(known, address, key)
+}
+
+func (h *HostKeys) checkRevoked(keys ...ssh.PublicKey) *failure.Error {
+	for _, key := range keys {
+		if l, ok := h.lines.revoked[string(key.Marshal())]; ok {
+			return &failure.Error{Kind: failure.HostKeyRevoked,
+				Err: fmt.Errorf("%s:%d marks the %s as revoked", l.file, l.line, describeKey(key))}
+		}
+	}
+	return nil
+}
+
+// changed is the failure of a host that shows another key than it should.
+func (h *HostKeys) changed(known *knownHost, address string, key ssh.PublicKey) *failure.Error {
+	// The known key of the same type is the one to compare with.
+	want := known.keys[0]
+	for _, l := range known.keys {
+		if l.key.Type() == key.Type() {
+			want = l
+			break
+		}
+	}
+	return &failure.Error{
+		Kind: failure.HostKeyChanged,
+		Err: fmt.Errorf("the host shows the %s, but %s:%d has the %s",
+			describeKey(key), want.file, want.line, describeKey(want.key)),
+		Advice: fmt.Sprintf("find out why: a reinstalled machine, or somebody in between; if the new fingerprint is "+
+			"the host's own, remove line %d of %s and run: %s", want.line, want.file, h.scanHint(address)),
+	}
+}
+
+// checkCertificate checks a host certificate (OpenSSH's PROTOCOL.certkeys): who signed it, for whom, until when.
+func (h *HostKeys) checkCertificate(known *knownHost, address string, remote net.Addr, cert *ssh.Certificate) *failure.Error {
+	if err := h.checkRevoked(cert.Key, cert.SignatureKey); err != nil {
+		return err
+	}
+	checker := ssh.CertChecker{IsHostAuthority: func(key ssh.PublicKey, _ string) bool {
+		return slices.ContainsFunc(known.authorities, func(l *knownLine) bool {
+			return bytes.Equal(l.key.Marshal(), key.Marshal())
+		})
+	}}
+	err := checker.CheckHostKey(address, remote, cert)
+	if err == nil {
+		return nil
+	}
+	return &failure.Error{
+		Kind: failure.HostKeyUnknown,
+		Err: fmt.Errorf("the certificate of the host's %s, signed by the %s, is not valid for %s: %w",
+			describeKey(cert.Key), describeKey(cert.SignatureKey), address, err),
+		Advice: "renew the host's certificate for this name, or correct the @cert-authority line in known_hosts",
+	}
+}
+
+// notShown is the failure of a host that can prove itself in none of the ways in which we know it, but only in others.
+func (h *HostKeys) notShown(address string, offered []string) *failure.Error {
+	known := h.lookup(address)
+	if len(known.keys) == 0 {
+		return &failure.Error{
+			Kind: failure.HostKeyUnknown,
+			Err: fmt.Errorf("known_hosts has an authority for %s (%s), but the host shows no certificate; it offers: %s",
+				address, known.describe(), quoteAll(offered)),
+			Advice: "set HostCertificate in the host's sshd_config, or record its own key in known_hosts",
+		}
+	}
+	return &failure.Error{
+		Kind: failure.HostKeyChanged,
+		Err: fmt.Errorf("the host no longer has the key that known_hosts has for it (%s); it offers: %s",
+			known.describe(), quoteAll(offered)),
+		Advice: fmt.Sprintf("find out why: a reinstalled machine, or somebody in between; if you trust it, remove "+
+			"line %d of %s and run: %s", known.keys[0].line, known.keys[0].file, h.scanHint(address)),
+	}
+}
+
+// scanHint is the command that records a host's keys, to be run once its fingerprint has been compared.
+func (h *HostKeys) scanHint(address string) string {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		host, port = address, "22"
+	}
+	command := "ssh-keyscan "
+	if port != "22" {
+		command += "-p " + port + " "
+	}
+	return command + shellWord(host) + " >> " + shellWord(h.files[0])
+}
+
+// describe lists the known keys.
+func (k *knownHost) describe() string {
+	var described []string
+	for _, l := range slices.Concat(k.keys, k.authorities) {
+		described = append(described, fmt.Sprintf("%s:%d %s", l.file, l.line, describeKey(l.key)))
+	}
+	return strings.Join(described[:min(len(described), 4)], ", ")
+}

@@ -1,0 +1,257 @@
+package testserver
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+const (
+	sshdUser     = "monitor"
+	sshdUID      = 61234 // nobody's, on any machine that we know
+	sshdPassword = "right horse battery"
+	// sshdPasswordHash is what "openssl passwd -6 -salt muster" makes of sshdPassword.
+	sshdPasswordHash = "$6$muster$lKwJMxkgyeMcq6d.yX4S0oBtzgyZzHYXqB0gi0tnOF5SfI6rfkuOjHjKG53YOV6AHufb1cASAnXaOtpEZ.pWP0"
+	// sshdStart is how long sshd may take until it says that it listens.
+	sshdStart = 20 * time.Second
+)
+
+// SSHDOptions say how sshd differs from one with an Ed25519 host key, SFTP, and login by key and password.
+type SSHDOptions struct {
+	HostKeys []string // types of host keys: ed25519, ecdsa, rsa; empty: ed25519
+	NoSFTP   bool     // no SFTP subsystem
+	Config   []string // lines of sshd_config; a keyword among them replaces our line with it
+	Shell    string   // the user's login shell; empty: /bin/sh. Has an effect only where there is a Password.
+}
+
+// Sshd is a running sshd.
+//
+// As root on Linux it runs in mount and process namespaces of its own, where a user exists that the machine does not
+// have: an ordinary one, with a password and a home folder of its own; and all that runs there ends with sshd. What is
+// mounted after it has started may not be seen there. Elsewhere it lets in the current user, by key alone, into the real
+// home folder.
+type Sshd struct {
+	Address    string // 127.0.0.1
+	Port       int
+	User       string
+	Password   string // empty: there is none (see NeedPassword)
+	Home       string // empty: the current user's own
+	KeyFile    string // the user's private key
+	KnownHosts string // a known_hosts file that has all of its host keys
+
+	isolated bool // it runs in namespaces of its own
+	log      *sshdLog
+}
+
+// SSHD starts OpenSSH's sshd on a free port of 127.0.0.1, and stops it at the end of the test. Its log is added to that
+// of a test that fails.
+func SSHD(t testing.TB, o SSHDOptions) *Sshd {
+	t.Helper()
+	program := Need(t, "sshd", "openssh-server")
+	folder := sshdFolder(t)
+	server := &Sshd{Address: "127.0.0.1", KeyFile: filepath.Join(folder, "id_ed25519"), isolated: canIsolate()}
+	if server.isolated {
+		server.User, server.Password = sshdUser, sshdPassword
+		server.Home = filepath.Join(folder, "home")
+		writeAccounts(t, folder, server.Home, o.Shell)
+	} else {
+		current, err := user.Current()
+		if err != nil {
+			t.Fatal(err)
+		}
+		server.User = current.Username
+	}
+	writeUserKey(t, server.KeyFile, filepath.Join(folder, "authorized_keys"))
+	if len(o.HostKeys) == 0 {
+		o.HostKeys = []string{"ed25519"}
+	}
+	public := writeHostKeys(t, folder, o.HostKeys)
+	// Between finding a free port and listening on it somebody else may take it.
+	for range 5 {
+		server.Port = freePort(t)
+		writeSSHDConfig(t, folder, server, o)
+		if server.start(t, program, folder) {
+			server.KnownHosts = writeKnownHosts(t, folder, server.Port, public)
+			return server
+		}
+	}
+	t.Fatalf("sshd does not start:\n%s", server.Log())
+	return nil
+}
+
+// NeedPassword skips a test where sshd has no user with a password, or fails it if CI=true.
+func (s *Sshd) NeedPassword(t testing.TB) {
+	t.Helper()
+	if s.Password != "" {
+		return
+	}
+	const reason = "a user with a password needs Linux, root and the right to mount"
+	if os.Getenv("CI") == "true" {
+		t.Fatal(reason)
+	}
+	t.Skip(reason)
+}
+
+// Log returns what sshd has logged so far, at the level VERBOSE.
+func (s *Sshd) Log() string { return s.log.String() }
+
+// sshdFolder creates the folder for all that sshd needs. The user in it must be able to reach it, which a test's own
+// temporary folder does not allow.
+func sshdFolder(t testing.TB) string {
+	t.Helper()
+	folder, err := os.MkdirTemp("", "sshd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(folder); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := os.Chmod(folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return folder
+}
+
+// writeSSHDConfig writes sshd_config. A keyword of the options' own takes the place of ours: with most of them sshd would
+// take the first anyhow, but not with all.
+func writeSSHDConfig(t testing.TB, folder string, s *Sshd, o SSHDOptions) {
+	t.Helper()
+	password := "no"
+	if s.Password != "" {
+		password = "yes"
+	}
+	ours := []string{
+		"ListenAddress " + s.Address,
+		"Port " + strconv.Itoa(s.Port),
+		"PidFile " + filepath.Join(folder, "sshd.pid"),
+		"AuthorizedKeysFile " + filepath.Join(folder, "authorized_keys"),
+		"PasswordAuthentication " + password,
+		"KbdInteractiveAuthentication no",
+		"UsePAM no",
+		"StrictModes no",
+		"PermitRootLogin yes",
+		"UseDNS no",
+		"PrintMotd no",
+		"MaxStartups 500:30:1000",
+		"LogLevel VERBOSE",
+	}
+	if !o.NoSFTP {
+		ours = append(ours, "Subsystem sftp internal-sftp")
+	}
+	for _, kind := range o.HostKeys {
+		ours = append(ours, "HostKey "+filepath.Join(folder, "host_"+kind))
+	}
+	replaced := make(map[string]bool)
+	for _, line := range o.Config {
+		keyword, _, _ := strings.Cut(line, " ")
+		replaced[strings.ToLower(keyword)] = true
+	}
+	ours = slices.DeleteFunc(ours, func(line string) bool {
+		keyword, _, _ := strings.Cut(line, " ")
+		return replaced[strings.ToLower(keyword)]
+	})
+	// The options' lines come last: a Match among them would hold for all that follows.
+	writeText(t, filepath.Join(folder, "sshd_config"), strings.Join(append(ours, o.Config...), "\n")+"\n", 0o600)
+}
+
+// start starts sshd and waits until it listens; false if it ended before.
+func (s *Sshd) start(t testing.TB, program, folder string) bool {
+	t.Helper()
+	s.log = newSSHDLog()
+	command := s.command(program, folder)
+	command.Stderr = s.log
+	command.WaitDelay = time.Second // sessions outside of a namespace may outlive it and hold its log open
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = command.Wait()
+	}()
+	stop := func() {
+		_ = command.Process.Kill()
+		<-ended
+	}
+	patience := time.NewTimer(sshdStart)
+	defer patience.Stop()
+	select {
+	case <-s.log.listening:
+	case <-ended:
+		t.Logf("sshd ended at once: %s", s.Log())
+		return false
+	case <-patience.C:
+		stop()
+		t.Fatalf("sshd did not say within %s that it listens:\n%s", sshdStart, s.Log())
+	}
+	log := s.log
+	t.Cleanup(func() {
+		stop()
+		if t.Failed() {
+			t.Logf("the log of sshd on port %d:\n%s", s.Port, log)
+		}
+	})
+	return true
+}
+
+// command is sshd in the foreground, logging to its standard error.
+func (s *Sshd) command(program, folder string) *exec.Cmd {
+	config := filepath.Join(folder, "sshd_config")
+	if s.isolated {
+		return isolate(folder, program, "-D", "-e", "-f", config)
+	}
+	if os.Getuid() == 0 {
+		_ = os.MkdirAll("/run/sshd", 0o755) // without it sshd does not start as root, and says so
+	}
+	return exec.Command(program, "-D", "-e", "-f", config)
+}
+
+func freePort(t testing.TB) int {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	return listener.Addr().(*net.TCPAddr).Port
+}
+
+func writeText(t testing.TB, path, content string, mode os.FileMode) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(content), mode); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// writeAccounts writes the files of accounts that sshd sees in place of the machine's.
+func writeAccounts(t testing.TB, folder, home, shell string) {
+	t.Helper()
+	if shell == "" {
+		shell = "/bin/sh"
+	}
+	nologin := "/usr/sbin/nologin"
+	writeText(t, filepath.Join(folder, "passwd"), fmt.Sprintf(
+		"root:x:0:0:root:/root:/bin/sh\nsshd:x:104:65534::/run/sshd:%s\nnobody:x:65534:65534::/nonexistent:%s\n"+
+			"%s:x:%d:%d::%s:%s\n", nologin, nologin, sshdUser, sshdUID, sshdUID, home, shell), 0o644)
+	writeText(t, filepath.Join(folder, "group"), fmt.Sprintf(
+		"root:x:0:\nnogroup:x:65534:\n%s:x:%d:\n", sshdUser, sshdUID), 0o644)
+	writeText(t, filepath.Join(folder, "shadow"), fmt.Sprintf(
+		"root:*:19000:0:99999:7:::\nsshd:*:19000:0:99999:7:::\n%s:%s:19000:0:99999:7:::\n",
+		sshdUser, sshdPasswordHash), 0o600)
+	if err := os.Mkdir(home, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chown(home, sshdUID, sshdUID); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,46 @@
+package testserver
+
+import (
+	"os"
+	"os/exec"
+	"syscall"
+)
+
+// setUp makes the namespaces in which the accounts are those in the folder $1, and runs the rest of its arguments there.
+// A process namespace wants a /proc of its own, and sshd as root wants /run/sshd.
+const setUp = `set -e
+folder=$1; shift
+mount --make-rprivate /
+mount -t proc proc /proc
+mount -t tmpfs tmpfs /run
+mkdir -m 755 /run/sshd
+for file in passwd group shadow; do
+	mount --bind "$folder/$file" "/etc/$file"
+done
+exec "$@"
+`
+
+// canIsolate tells whether isolate works here: as root, and not in a container that must not mount.
+func canIsolate() bool {
+	if os.Getuid() != 0 {
+		return false
+	}
+	trial := exec.Command("/bin/sh", "-c", "mount --make-rprivate / && mount -t proc proc /proc")
+	trial.SysProcAttr = namespaces()
+	return trial.Run() == nil
+}
+
+// isolate returns a command that runs in namespaces of its own. Killing it kills all that runs there, and it dies with
+// this process.
+func isolate(folder, program string, args ...string) *exec.Cmd {
+	command := exec.Command("/bin/sh", append([]string{"-c", setUp, "sh", folder, program}, args...)...)
+	command.SysProcAttr = namespaces()
+	return command
+}
+
+func namespaces() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{
+		Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID,
+		Pdeathsig:  syscall.SIGKILL,
+	}
+}

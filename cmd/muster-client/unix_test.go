@@ -1,0 +1,167 @@
+//go:build unix
+
+package main
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// full returns the end of a pipe into which not a byte can be written any more, and the other end.
+func full(t *testing.T) (reader, writer *os.File) {
+	t.Helper()
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { reader.Close(); writer.Close() })
+	raw, err := writer.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var written error
+	err = raw.Write(func(fd uintptr) bool {
+		for size := 4096; size > 0; { // whole pages, then what the last one leaves
+			if _, written = syscall.Write(int(fd), bytes.Repeat([]byte("\n"), size)); written != nil {
+				size /= 2
+			}
+		}
+		return true
+	})
+	if err != nil || !errors.Is(written, syscall.EAGAIN) {
+		t.Fatalf("the pipe is not full: %v, %v", err, written)
+	}
+	return reader, writer
+}
+
+// begun waits until the client has written its report into the file, which it does before it writes the frame.
+func begun(t *testing.T, file string) {
+	t.Helper()
+	for until := time.Now().Add(20 * time.Second); time.Now().Before(until); time.Sleep(time.Millisecond) {
+		if info, err := os.Stat(file); err == nil && info.Size() > 0 {
+			return
+		}
+	}
+	t.Fatalf("%s does not come", file)
+}
+
+// A server that does not read leaves the client in the kernel: its deadline ends it all the same, and nothing is left.
+func TestTheDeadlineEndsAWriteThatHangs(t *testing.T) {
+	path := installed(t)
+	_, writer := full(t)
+	request := newRequest()
+	request.Deadline = 500 * time.Millisecond
+	request.File = "report.bin"
+	p := start(t, encode(t, request), func(c *exec.Cmd) { c.Path, c.Stdout = path, writer })
+	p.expect(t, 3)
+	if !strings.Contains(p.stderr.String(), "deadline") {
+		t.Errorf("the log is %q", p.stderr.String())
+	}
+	if _, err := os.Stat(filepath.Join(filepath.Dir(path), "report.bin")); !os.IsNotExist(err) {
+		t.Errorf("the file is left behind: %v", err)
+	}
+}
+
+func TestItIsStoppedWhileItWrites(t *testing.T) {
+	for name, stop := range map[string]func(*process) error{
+		"by the end of standard input": func(p *process) error { return p.stdin.Close() },
+		"by SIGTERM":                   func(p *process) error { return p.Process.Signal(syscall.SIGTERM) },
+		"by SIGHUP":                    func(p *process) error { return p.Process.Signal(syscall.SIGHUP) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := installed(t)
+			file := filepath.Join(filepath.Dir(path), "report.bin")
+			_, writer := full(t)
+			request := newRequest()
+			request.File = "report.bin"
+			p := start(t, encode(t, request), func(c *exec.Cmd) { c.Path, c.Stdout = path, writer })
+			begun(t, file)
+			if err := stop(p); err != nil {
+				t.Fatal(err)
+			}
+			p.expect(t, 3)
+			if _, err := os.Stat(file); !os.IsNotExist(err) {
+				t.Errorf("the file is left behind: %v", err)
+			}
+		})
+	}
+}
+
+// A server that is gone is an error of the write: no signal may kill the client before it has removed its file.
+func TestTheServerIsGone(t *testing.T) {
+	path := installed(t)
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer writer.Close()
+	reader.Close()
+	request := newRequest()
+	request.File = "report.bin"
+	p := start(t, encode(t, request), func(c *exec.Cmd) { c.Path, c.Stdout = path, writer })
+	p.expect(t, 1)
+	if !strings.Contains(p.stderr.String(), "broken pipe") {
+		t.Errorf("the log is %q", p.stderr.String())
+	}
+	if _, err := os.Stat(filepath.Join(filepath.Dir(path), "report.bin")); !os.IsNotExist(err) {
+		t.Errorf("the file is left behind: %v", err)
+	}
+}
+
+// The client is held where all its work is done, the report made and sealed, and only the frame's header is unwritten.
+// Its peak is asked of the kernel there: what wait4 tells of a child includes the memory of who started it.
+func TestItNeedsLittleMemory(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("the peak is read from Linux's /proc")
+	}
+	path := installed(t)
+	reader, writer := full(t)
+	request := newRequest()
+	request.File = "report.bin"
+	request.Sample = 50 * time.Millisecond
+	p := start(t, encode(t, request), func(c *exec.Cmd) { c.Path, c.Stdout = path, writer })
+	begun(t, filepath.Join(filepath.Dir(path), "report.bin"))
+	peak := peakMemory(t, p.Process.Pid)
+	writer.Close()
+	drained := make(chan error, 1)
+	go func() {
+		_, err := new(bytes.Buffer).ReadFrom(reader)
+		drained <- err
+	}()
+	p.expect(t, 0)
+	if err := <-drained; err != nil {
+		t.Error(err)
+	}
+	const most = 12 << 20
+	t.Logf("%d KiB", peak>>10)
+	if peak >= most {
+		t.Errorf("it took %d bytes, and may take %d", peak, most)
+	}
+}
+
+// peakMemory returns the most memory that a running process has had resident, in bytes (VmHWM, proc_pid_status(5)).
+func peakMemory(t *testing.T, pid int) int {
+	t.Helper()
+	status, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "status"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, after, found := strings.Cut(string(status), "VmHWM:")
+	if !found {
+		t.Fatalf("no peak in %s", status)
+	}
+	kibibytes, err := strconv.Atoi(strings.Fields(after)[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kibibytes << 10
+}

@@ -1,0 +1,141 @@
+package mail
+
+import (
+	"crypto/sha256"
+	"embed"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	htmltemplate "html/template"
+	"slices"
+	"strings"
+	texttemplate "text/template"
+	"time"
+)
+
+// visitFailed is the statistic whose limit is exceeded when a host can't be visited.
+const visitFailed = "visit.failed"
+
+// ErrEmpty says that a digest has nothing to tell: no mail is to be sent.
+var ErrEmpty = errors.New("nothing to tell: no alert was raised and none is over")
+
+//go:embed templates/digest.txt.tmpl templates/digest.html.tmpl
+var templates embed.FS
+
+// Item is one line of a digest: an alert that was raised or that is over.
+type Item struct {
+	Notice    string // the notice's id; goes into the message's ID
+	Host      string
+	Groups    string // "web/front"
+	Statistic string
+	Instance  string
+	Unit      string // of Value, as in a report
+	Limit     string // as a person reads it: above 90 % for 5m
+	Text      string // a failure's words, or why the alert ended; may be empty
+	Value     float64
+	Since     time.Time // when the limit was first exceeded
+	Ended     time.Time // zero for what was raised
+}
+
+// Digest is what one receiver is told of one sweep.
+type Digest struct {
+	To            string
+	Sweep         time.Time // the sweep's scheduled time
+	Now           time.Time // when the digest is made: durations end here. Zero: Sweep
+	Raised        []Item
+	Ended         []Item
+	Ongoing       int // alerts of this receiver's hosts that were raised before and go on
+	Hosts, Failed int // of the sweep
+}
+
+// Render makes the mail of a digest, its From left empty. The order of the items in the digest does not matter.
+// It returns [ErrEmpty] if there is neither a raised nor an ended item.
+func Render(d Digest) (Message, error) {
+	if len(d.Raised)+len(d.Ended) == 0 {
+		return Message{}, ErrEmpty
+	}
+	if d.Now.IsZero() {
+		d.Now = d.Sweep
+	}
+	d.Raised, d.Ended = sorted(d.Raised), sorted(d.Ended)
+	p := pageOf(d)
+	text, err := renderText(p)
+	if err != nil {
+		return Message{}, fmt.Errorf("render the text of a mail: %w", err)
+	}
+	html, err := renderHTML(p)
+	if err != nil {
+		return Message{}, fmt.Errorf("render the HTML of a mail: %w", err)
+	}
+	return Message{
+		ID:      d.id(),
+		Date:    d.Now.UTC(),
+		To:      d.To,
+		Subject: subject(d),
+		Text:    text,
+		HTML:    html,
+	}, nil
+}
+
+func renderText(p page) (string, error) {
+	t, err := texttemplate.ParseFS(templates, "templates/digest.txt.tmpl")
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	err = t.Execute(&b, p)
+	return strings.TrimRight(b.String(), "\n") + "\n", err
+}
+
+func renderHTML(p page) (string, error) {
+	t, err := htmltemplate.ParseFS(templates, "templates/digest.html.tmpl")
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	err = t.Execute(&b, p)
+	return b.String(), err
+}
+
+// id returns "muster-" and 128 bits of a SHA-256 over the receiver and the items.
+func (d *Digest) id() string {
+	hash := sha256.New()
+	add := func(parts ...string) {
+		for _, part := range parts {
+			var length [4]byte
+			binary.BigEndian.PutUint32(length[:], uint32(len(part)))
+			hash.Write(length[:])
+			hash.Write([]byte(part))
+		}
+	}
+	add(d.To)
+	for _, i := range slices.Concat(d.Raised, d.Ended) {
+		add(i.Notice, i.Host, i.Statistic, i.Instance, i.Limit, moment(i.Since), moment(i.Ended))
+	}
+	return "muster-" + hex.EncodeToString(hash.Sum(nil)[:16])
+}
+
+func moment(t time.Time) string { return t.UTC().Truncate(time.Microsecond).Format(time.RFC3339Nano) }
+
+// sorted returns the items by statistic, limit, host and instance, hosts that can't be visited first.
+func sorted(items []Item) []Item {
+	items = slices.Clone(items)
+	slices.SortFunc(items, func(a, b Item) int {
+		if (a.Statistic == visitFailed) != (b.Statistic == visitFailed) {
+			if a.Statistic == visitFailed {
+				return -1
+			}
+			return 1
+		}
+		for _, pair := range [][2]string{
+			{a.Statistic, b.Statistic}, {a.Limit, b.Limit}, {a.Host, b.Host}, {a.Instance, b.Instance}, {a.Notice, b.Notice},
+		} {
+			if order := strings.Compare(pair[0], pair[1]); order != 0 {
+				return order
+			}
+		}
+		return a.Since.Compare(b.Since)
+	})
+	return items
+}

@@ -1,0 +1,310 @@
+package mail_test
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"html"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"muster/internal/mail"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+var sweep = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+func ago(d time.Duration) time.Time { return sweep.Add(-d) }
+
+// fleet is what a receiver might be told on a bad day.
+func fleet() mail.Digest {
+	limit := "above 90 % for 5m"
+	return mail.Digest{
+		To: "ops@example.org", Sweep: sweep, Now: sweep.Add(3 * time.Second), Hosts: 60, Failed: 2, Ongoing: 5,
+		Raised: []mail.Item{
+			{Notice: "n1", Host: "web2", Groups: "web/front", Statistic: "cpu.usage", Unit: "%", Limit: limit, Value: 91,
+				Since: ago(5 * time.Minute)},
+			{Notice: "n2", Host: "web1", Groups: "web/front", Statistic: "cpu.usage", Unit: "%", Limit: limit, Value: 97.3,
+				Since: ago(8 * time.Minute)},
+			{Notice: "n3", Host: "db1.example.org", Groups: "database", Statistic: "disk.usage", Instance: "/var/lib/mysql",
+				Unit: "%", Limit: "above 85 %", Value: 93.4, Since: sweep},
+			{Notice: "n4", Host: "db2.example.org", Groups: "database", Statistic: "visit.failed", Unit: "1", Limit: "above 0",
+				Value: 1, Since: sweep, Text: "dial: dial tcp 10.0.0.12:22: connect: connection refused"},
+			{Notice: "n5", Host: "files1", Statistic: "disk.read.rate", Instance: "sda", Unit: "B/s", Limit: "above 20 MiB/s",
+				Value: 21.5 * 1024 * 1024, Since: ago(26 * time.Hour)},
+			{Notice: "n6", Host: "büro-磁盘", Groups: "office", Statistic: "temperature", Instance: "coretemp package 0",
+				Unit: "Cel", Limit: "above 70 °C for 1m", Value: 71, Since: ago(time.Minute)},
+		},
+		Ended: []mail.Item{
+			{Notice: "n7", Host: "web9", Groups: "web", Statistic: "memory.usage", Unit: "%", Limit: "above 80 %", Value: 41.2,
+				Since: ago(125 * time.Minute), Ended: sweep},
+			{Notice: "n8", Host: "db1.example.org", Groups: "database", Statistic: "disk.usage", Instance: "/mnt/backup",
+				Unit: "%", Limit: "above 85 %", Value: 99, Since: ago(76 * time.Hour), Ended: sweep, Text: "no longer reported"},
+			{Notice: "n9", Host: "mail1", Groups: "mail", Statistic: "visit.failed", Unit: "1", Limit: "above 0",
+				Since: ago(9 * time.Minute), Ended: sweep, Text: "handshake: no answer within 10s"},
+		},
+	}
+}
+
+func one() mail.Digest {
+	d := fleet()
+	d.Raised, d.Ended, d.Ongoing, d.Failed, d.Hosts = d.Raised[2:3], nil, 0, 0, 1
+	return d
+}
+
+func over() mail.Digest {
+	d := fleet()
+	d.Raised, d.Ended, d.Ongoing = nil, d.Ended[:1], 1
+	return d
+}
+
+// hostile has what a host, a network or a careless administrator might put into a mail.
+func hostile() mail.Digest {
+	d := fleet()
+	d.Raised = []mail.Item{
+		{Host: "a\r\nBcc: victim@example.org", Groups: "g\x00\x1b[31m", Statistic: "disk.usage",
+			Instance: `<script>alert("x")</script>`, Unit: "<b>", Limit: "above 1 <i>", Value: 2, Since: sweep},
+		{Host: "\u202egnp.exe", Statistic: "disk.usage", Instance: "'\"><img src=x onerror=y> {{.}} " + strings.Repeat("é", 500),
+			Limit: "above 1 <i>", Value: 3, Since: sweep.Add(time.Hour)},
+		{Host: "c\xff\xfe\u2028", Statistic: "visit.failed", Since: time.Time{},
+			Text: "line one\nline two\x07 </td></table> javascript:alert(1) " + strings.Repeat("long ", 200)},
+	}
+	d.Ended = nil
+	return d
+}
+
+func render(t *testing.T, d mail.Digest) mail.Message {
+	t.Helper()
+	m, err := mail.Render(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func TestGolden(t *testing.T) {
+	for name, d := range map[string]mail.Digest{"fleet": fleet(), "one": one(), "over": over(), "hostile": hostile()} {
+		t.Run(name, func(t *testing.T) {
+			m := render(t, d)
+			for kind, got := range map[string]string{"txt": "Subject: " + m.Subject + "\n\n" + m.Text, "html": m.HTML} {
+				file := filepath.Join("testdata", name+"."+kind)
+				if *update {
+					if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+						t.Fatal(err)
+					}
+				}
+				want, err := os.ReadFile(file)
+				if err != nil {
+					t.Fatalf("%v (go test -update writes it)", err)
+				}
+				if got != string(want) {
+					t.Errorf("%s differs (go test -update writes it anew):\n%s", file, got)
+				}
+			}
+		})
+	}
+}
+
+// Whatever text says, HTML says too, and the other way round.
+func TestTextAndHTMLSayTheSame(t *testing.T) {
+	m := render(t, fleet())
+	plain := html.UnescapeString(regexp.MustCompile(`(?s)<style>.*</style>|<[^>]*>`).ReplaceAllString(m.HTML, " "))
+	for _, d := range []mail.Digest{fleet()} {
+		for _, i := range slices.Concat(d.Raised, d.Ended) {
+			for _, word := range []string{i.Host, i.Instance, i.Groups, i.Text} {
+				if !strings.Contains(m.Text, word) || !strings.Contains(plain, word) {
+					t.Errorf("%q: in the text %v, in the HTML %v", word, strings.Contains(m.Text, word), strings.Contains(plain, word))
+				}
+			}
+		}
+	}
+	for _, word := range []string{
+		"97.3 %", "above 90 % for 5m", "21.5 MiB/s", "71 °C", "2026-03-01 11:52 (8m)", "2026-02-28 10:00 (1d 2h)",
+		"lasted 2h 5m, until 2026-03-01 12:00", "lasted 3d 4h", "no longer reported; it was 99 %", "60 hosts, 2 of them could not be visited",
+		"5 alerts raised before go on", "UTC",
+	} {
+		if !strings.Contains(m.Text, word) || !strings.Contains(plain, word) {
+			t.Errorf("%q: in the text %v, in the HTML %v", word, strings.Contains(m.Text, word), strings.Contains(plain, word))
+		}
+	}
+	if strings.ContainsAny(m.Text, "<>") {
+		t.Error("the text has markup")
+	}
+	for i, line := range strings.Split(m.Text, "\n") {
+		if utf8.RuneCountInString(line) > 96 {
+			t.Errorf("line %d has %d characters: %s", i, utf8.RuneCountInString(line), line)
+		}
+	}
+}
+
+func TestHostileText(t *testing.T) {
+	d := hostile()
+	m := render(t, d)
+	for name, text := range map[string]string{"subject": m.Subject, "text": m.Text, "HTML": m.HTML} {
+		for _, r := range text {
+			if r != '\n' && !unicode.IsPrint(r) || name == "subject" && r == '\n' {
+				t.Errorf("the %s holds %q", name, r)
+			}
+		}
+		if !utf8.ValidString(text) {
+			t.Errorf("the %s is not UTF-8", name)
+		}
+	}
+	for _, bad := range []string{"<script", "<img", "<i>", "<b>2", "</td></table> java", "onerror=y>"} {
+		if strings.Contains(m.HTML, bad) {
+			t.Errorf("the HTML holds %q", bad)
+		}
+	}
+	for _, good := range []string{`a\r\nBcc`, `\u202egnp`, "…"} {
+		if !strings.Contains(m.HTML, good) || !strings.Contains(m.Text, good) {
+			t.Errorf("%q was lost", good)
+		}
+	}
+	if len(m.Text) > 4000 || len(m.HTML) > 16000 {
+		t.Errorf("text of %d bytes, HTML of %d", len(m.Text), len(m.HTML))
+	}
+	for _, reference := range []string{"http:", "https:", "src=", "url(", "@import", "<link"} {
+		if strings.Contains(render(t, fleet()).HTML, reference) {
+			t.Errorf("the HTML refers to something outside: %s", reference)
+		}
+	}
+}
+
+func TestSubject(t *testing.T) {
+	many := fleet()
+	many.Raised = nil
+	for i := range 400 {
+		many.Raised = append(many.Raised, mail.Item{Host: fmt.Sprintf("host%03d", i/2), Statistic: "cpu.usage"})
+	}
+	long := fleet()
+	long.Raised = []mail.Item{{Host: strings.Repeat("x", 300)}, {Host: "y"}}
+	failed := one()
+	failed.Raised = fleet().Raised[3:4]
+	back := over()
+	back.Ended = fleet().Ended[2:]
+	tests := map[string]struct {
+		digest mail.Digest
+		want   string
+	}{
+		"one raised": {one(), "[muster] db1.example.org: disk.usage /var/lib/mysql 93.4 % (above 85 %)"},
+		"one over":   {over(), "[muster] over: web9: memory.usage (above 80 %)"},
+		"one failed": {failed, "[muster] db2.example.org can't be visited: dial: dial tcp 10.0.0.12:22: connect: connection refused"},
+		"one back":   {back, "[muster] over: visits of mail1 failed"},
+		"several": {fleet(),
+			"[muster] 6 alerts, 3 over: db2.example.org, web1, web2, files1, db1.example.org, büro-磁盘, mail1 …"},
+		"many": {many, "[muster] 400 alerts, 3 over: host000, host001, host002, host003, host004, host005, host006 …"},
+		"long": {long, "[muster] 2 alerts, 3 over: " + strings.Repeat("x", 63) + "…, y …"},
+	}
+	for name, test := range tests {
+		got := render(t, test.digest).Subject
+		if got != test.want {
+			t.Errorf("%s:\n%s, want\n%s", name, got, test.want)
+		}
+		if n := utf8.RuneCountInString(got); n > 100 {
+			t.Errorf("%s: %d characters", name, n)
+		}
+	}
+}
+
+func TestNothingToTell(t *testing.T) {
+	if _, err := mail.Render(mail.Digest{To: "a@example.org", Ongoing: 3}); !errors.Is(err, mail.ErrEmpty) {
+		t.Fatalf("an empty digest: %v", err)
+	}
+}
+
+// Of 400 hosts in one group and one in another, both are seen, and what isn't is counted.
+func TestManyRows(t *testing.T) {
+	d := mail.Digest{To: "ops@example.org", Sweep: sweep, Hosts: 1000}
+	for i := range 400 {
+		d.Raised = append(d.Raised, mail.Item{Host: fmt.Sprintf("web%03d", i), Statistic: "cpu.usage", Unit: "%", Value: 99,
+			Limit: "above 90 %", Since: sweep})
+		d.Ended = append(d.Ended, mail.Item{Host: fmt.Sprintf("old%03d", i), Statistic: "cpu.usage", Unit: "%",
+			Limit: fmt.Sprintf("above %d %%", i), Since: ago(time.Hour), Ended: sweep})
+	}
+	d.Raised = append(d.Raised, mail.Item{Host: "zdb", Statistic: "swap.usage", Unit: "%", Limit: "above 1 %", Since: sweep})
+	m := render(t, d)
+	if n := strings.Count(m.Text, "\n  web"); n != 199 || !strings.Contains(m.Text, "zdb") {
+		t.Errorf("%d rows of the large group", n)
+	}
+	for _, want := range []string{
+		"(400)", "and 201 more", "Not in this mail: 201 more; muster status shows them.",
+		"Not in this mail: 200 more; the table alerts in the database has them.",
+	} {
+		if !strings.Contains(m.Text, want) || !strings.Contains(m.HTML, want) {
+			t.Errorf("%q is missing", want)
+		}
+	}
+	if n := strings.Count(m.Text, "\n  old"); n != 200 {
+		t.Errorf("%d rows that are over", n)
+	}
+	if len(m.HTML) > 300_000 {
+		t.Errorf("HTML of %d bytes", len(m.HTML))
+	}
+}
+
+func TestIDIsMadeOfReceiverAndNotices(t *testing.T) {
+	first := render(t, fleet())
+	shuffled := fleet()
+	slices.Reverse(shuffled.Raised)
+	shuffled.Ongoing++
+	if m := render(t, shuffled); m.ID != first.ID {
+		t.Error("another order made another ID")
+	}
+	if !regexp.MustCompile(`^muster-[0-9a-f]{32}$`).MatchString(first.ID) {
+		t.Errorf("ID %q", first.ID)
+	}
+	seen := map[string]string{first.ID: "the first"}
+	for name, change := range map[string]func(*mail.Digest){
+		"receiver":   func(d *mail.Digest) { d.To = "dev@example.org" },
+		"notice":     func(d *mail.Digest) { d.Raised[0].Notice = "other" },
+		"host":       func(d *mail.Digest) { d.Raised[0].Host = "other" },
+		"instance":   func(d *mail.Digest) { d.Raised[0].Instance = "other" },
+		"since":      func(d *mail.Digest) { d.Raised[0].Since = sweep },
+		"one less":   func(d *mail.Digest) { d.Raised = d.Raised[1:] },
+		"other side": func(d *mail.Digest) { d.Raised, d.Ended = d.Ended, d.Raised },
+	} {
+		d := fleet()
+		change(&d)
+		id := render(t, d).ID
+		if other, known := seen[id]; known {
+			t.Errorf("%s: the same ID as %s", name, other)
+		}
+		seen[id] = name
+	}
+	if before := fleet(); !slices.Equal(before.Raised, fleet().Raised) {
+		t.Error("Render changed its digest")
+	}
+}
+
+func TestClockThatWentBack(t *testing.T) {
+	d := one()
+	d.Raised[0].Since = sweep.Add(time.Hour)
+	d.Ended = []mail.Item{{Host: "x", Statistic: "cpu.usage", Since: sweep, Ended: ago(time.Hour)}}
+	m := render(t, d)
+	if strings.Contains(m.Text, "-1h") || strings.Contains(m.Text, "lasted") || strings.Contains(m.Text, "(0s)") {
+		t.Error(m.Text)
+	}
+}
+
+func BenchmarkRender(b *testing.B) {
+	d := fleet()
+	for i := range 400 {
+		item := d.Raised[i%6]
+		item.Host = fmt.Sprint("host", i)
+		d.Raised = append(d.Raised, item)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := mail.Render(d); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

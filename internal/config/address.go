@@ -1,0 +1,185 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"strings"
+	"unicode/utf8"
+)
+
+// parse reads a host name (RFC 1123, with underscores, which real networks have) or an IP address, an IPv6 address with
+// or without brackets. An IP address is kept in its canonical form (RFC 5952).
+func (a *address) parse(text string) error {
+	text = trimmed(text)
+	switch {
+	case text == "":
+		return errEmpty
+	case strings.Contains(text, "://"):
+		return errors.New("must be a host name or an IP address alone: leave out the part up to //")
+	case strings.Contains(text, "@"):
+		return errors.New(`must be a host name or an IP address alone: say user="…" for the part before @`)
+	}
+	bare := text
+	if inner, ok := strings.CutPrefix(text, "["); ok {
+		inner, after, closed := strings.Cut(inner, "]")
+		if strings.HasPrefix(after, ":") {
+			return errors.New(`must be a host name or an IP address alone: say port="…" for the part after the brackets`)
+		}
+		if !closed || after != "" || !strings.Contains(inner, ":") {
+			return errors.New("only an IPv6 address stands in brackets")
+		}
+		bare = inner
+	}
+	if ip, err := netip.ParseAddr(bare); err == nil {
+		*a = address(ip.String())
+		return nil
+	}
+	if host, after, found := strings.Cut(bare, ":"); found {
+		if host != "" && digits(after) == len(after) {
+			return errors.New(`must be a host name or an IP address alone: say port="…" for the part after the colon`)
+		}
+		return errors.New("is not an IPv6 address")
+	}
+	*a = address(bare)
+	return hostName(bare)
+}
+
+// hostName says what is wrong with a host name.
+func hostName(text string) error {
+	labels := strings.Split(strings.TrimSuffix(text, "."), ".")
+	for _, label := range labels {
+		switch {
+		case label == "" || len(label) > 63:
+			return errors.New("is not a host name: between the dots stand 1 to 63 characters")
+		case strings.ContainsFunc(label, func(c rune) bool { return c >= utf8.RuneSelf }):
+			return errors.New("is not a host name as the network knows it: write names beyond ASCII in Punycode")
+		case strings.ContainsFunc(label, notOfLabel):
+			return errors.New("is not a host name: it holds other characters than letters, digits, -, _ and dots")
+		case label[0] == '-' || label[len(label)-1] == '-':
+			return errors.New("is not a host name: no part of it begins or ends with -")
+		}
+	}
+	if last := labels[len(labels)-1]; digits(last) == len(last) {
+		return errors.New("is not an IPv4 address (four numbers from 0 to 255), and no host name ends in a number")
+	}
+	if len(text) > 253 {
+		return errors.New("is not a host name: it is longer than 253 characters")
+	}
+	return nil
+}
+
+func notOfLabel(c rune) bool {
+	return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_'
+}
+
+// loopback reports whether an address is this machine, so that nothing sent there crosses a network.
+func (a address) loopback() bool {
+	if ip, err := netip.ParseAddr(string(a)); err == nil {
+		return ip.Unmap().IsLoopback()
+	}
+	host := strings.ToLower(strings.TrimSuffix(string(a), "."))
+	return host == "localhost" || strings.HasSuffix(host, ".localhost")
+}
+
+var errPasswordInURL = errors.New(`must not hold a password: say password="env:NAME" or password="file:PATH" beside it`)
+
+// databaseURL names a database: a file of SQLite, or the URL of a server without a password.
+type databaseURL struct {
+	sqlite string // the path; empty: it is a server
+	server string // the URL, its scheme mysql or postgres
+}
+
+// confidential: people write passwords into such URLs.
+func (d *databaseURL) confidential() {}
+
+func (d *databaseURL) parse(text string) error {
+	text = trimmed(text)
+	scheme, rest, _ := strings.Cut(text, ":")
+	switch scheme {
+	case "sqlite":
+		return d.parseFile(rest)
+	case "mysql", "mariadb":
+		return d.parseServer("mysql", text)
+	case "postgres", "postgresql":
+		return d.parseServer("postgres", text)
+	}
+	return errors.New("must begin with sqlite:, mysql://, mariadb:// or postgres://")
+}
+
+func (d *databaseURL) parseFile(file string) error {
+	var p path
+	switch {
+	case file == "":
+		return errors.New("a path must follow sqlite:")
+	case file == ":memory:":
+		return errors.New("a database in memory would forget everything: name a file after sqlite:")
+	case strings.HasPrefix(file, "//") && !strings.HasPrefix(file, "///"):
+		return errors.New("must be sqlite: with a path, and no // before it")
+	case strings.ContainsAny(file, "?#"):
+		return errors.New("must be sqlite: with a path alone, which holds no ? and no #")
+	}
+	err := p.parse(file)
+	d.sqlite = string(p)
+	return err
+}
+
+func (d *databaseURL) parseServer(scheme, text string) error {
+	form := fmt.Errorf("must be %s://user@host/name, or %s://user@host:port/name", scheme, scheme)
+	_, rest, found := strings.Cut(text, "://")
+	if !found {
+		return form
+	}
+	// By hand first: a password with characters that mean something in a URL would not parse as one.
+	if user, _, found := strings.Cut(rest, "@"); found && strings.Contains(user, ":") {
+		return errPasswordInURL
+	}
+	u, err := url.Parse(text)
+	if err == nil && u.User != nil {
+		if _, set := u.User.Password(); set {
+			return errPasswordInURL
+		}
+	}
+	if err != nil || u.User == nil || u.User.Username() == "" || u.Fragment != "" {
+		return form
+	}
+	var host address
+	if err := host.parse(u.Hostname()); err != nil {
+		return fmt.Errorf("the host %w", err)
+	}
+	if u.Port() != "" {
+		var p port
+		if err := p.parse(u.Port()); err != nil {
+			return fmt.Errorf("the port %w", err)
+		}
+	}
+	database := strings.TrimPrefix(u.Path, "/")
+	if database == "" || strings.Contains(database, "/") || strings.ContainsFunc(database, unprintable) {
+		return form
+	}
+	if err := parameters(u.RawQuery); err != nil {
+		return err
+	}
+	u.Scheme = scheme
+	d.server = u.String()
+	return nil
+}
+
+// parameters checks what follows the ? of a URL. It is the driver's to understand, except for what would say again, or
+// say otherwise, what the rest of the configuration says.
+func parameters(query string) error {
+	values, err := url.ParseQuery(query)
+	if err != nil {
+		return errors.New("the parameters after ? must be name=value with & between them")
+	}
+	for key := range values {
+		switch strings.ToLower(key) {
+		case "password", "passwd", "pwd", "sslpassword":
+			return errPasswordInURL
+		case "user", "host", "hostaddr", "port", "dbname", "database":
+			return fmt.Errorf("must not hold the parameter %s: it belongs before the ?", strings.ToLower(key))
+		}
+	}
+	return nil
+}

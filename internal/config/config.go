@@ -1,0 +1,153 @@
+package config
+
+import (
+	_ "embed"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"time"
+)
+
+// Namespace is the XML namespace of a configuration.
+const Namespace = "urn:muster:config:1"
+
+// MaxSize is the size in bytes of the largest configuration that is read: that of a million hosts.
+const MaxSize = 64 << 20
+
+// Config is a configuration that was checked: everything in it is resolved, inherited and in range.
+type Config struct {
+	File     string // the path it was read from
+	Server   Server
+	Database Database
+	Mail     *Mail    // nil: alerts are logged and stored, not mailed
+	Hosts    []Host   // in the order of the document
+	Warnings Mistakes // what is allowed but hardly meant: no hosts, receivers without a mail server …
+}
+
+// Server is how the server itself works.
+type Server struct {
+	Data      string // the data directory
+	Interval  time.Duration
+	Parallel  int    // visits at the same time, 1 to 10,000
+	LogLevel  string // debug info warn error
+	LogFormat string // text json
+	LogFile   string // empty: standard error
+}
+
+// Database is where reports go.
+type Database struct {
+	// URL is sqlite:PATH with a resolved path, or mysql://user@host[:port]/name[?parameters], or the same with
+	// postgres. It never holds a password.
+	URL      string
+	Password Secret
+}
+
+// Mail is the mail server and what is sent through it.
+type Mail struct {
+	Host     string
+	Port     int
+	Security string // none starttls tls
+	Username string // empty: no authentication
+	Password Secret
+	From     string   // RFC 5322 address
+	To       []string // RFC 5322 addresses that get the alerts of hosts that name nobody; hosts have them in Mail already
+	CA       string   // PEM file of the authority that signed the server's certificate; empty: the system's
+	Timeout  time.Duration
+}
+
+// Host is one host with everything it inherits.
+type Host struct {
+	Name       string   // unique, also without regard to case
+	Groups     []string // names of the groups around it, outermost first; groups without a name are left out
+	Address    string   // host name, or IP address without brackets
+	Port       int
+	User       string
+	Key        string // path of a private key; empty: none
+	Password   Secret // empty: none; a host has a key, a password, or both
+	KnownHosts []string
+	Transfer   string   // stdout file
+	Directory  string   // on the host; empty: the defaults
+	Mail       []string // RFC 5322 addresses of the receivers, those of <mail to="…"> included; empty: nobody
+	Timeouts   Timeouts
+	Limits     []Limit // no two of the same statistic, instance and direction
+}
+
+// Timeouts are the deadlines of a visit. A stage ends by its own or by that of the visit, whichever is first.
+type Timeouts struct {
+	Dial, Handshake, Authentication, Platform, Deploy, Run, Receive, Visit time.Duration
+}
+
+// Limit is what a statistic must not exceed. One of Above and Below is set. A limit on one instance takes precedence
+// over that on all instances; where the configuration takes an instance out of a limit (above="none"), the bound is
+// infinite, which nothing exceeds.
+type Limit struct {
+	Statistic string
+	Instance  string // empty: every instance, each on its own
+	Unit      string // of the statistic and of Above and Below
+	Above     *float64
+	Below     *float64
+	For       time.Duration // how long it must be exceeded; 0: at once
+}
+
+//go:embed config.xsd
+var schema string
+
+//go:embed example.xml
+var example string
+
+// Schema returns the XSD (XML Schema 1.0) of a configuration. The caller owns the result.
+func Schema() []byte { return []byte(schema) }
+
+// Example returns a configuration with comments, to start from: it loads without mistakes, names one host, and holds
+// what is optional in comments. The caller owns the result.
+func Example() []byte { return []byte(example) }
+
+// Load reads, checks and resolves a configuration. The error is a [Mistakes] where the document is at fault, and wraps
+// the operating system's (fs.ErrNotExist, fs.ErrPermission) where it can't be read. Paths in the document are relative
+// to the document's folder.
+func Load(path string) (*Config, error) {
+	file, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w: write one with muster init, or name another with -c", err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if info.IsDir() {
+		return nil, fmt.Errorf("%s is a folder: name a file", path)
+	}
+	document, err := io.ReadAll(io.LimitReader(file, MaxSize+1))
+	if err != nil {
+		return nil, err
+	}
+	environment := System()
+	environment.Access = accessOf(info)
+	return Parse(path, document, environment)
+}
+
+// Parse checks and resolves a document that was read from the path file. It reads nothing itself but asks environment,
+// and keeps no reference to document. The error is a [Mistakes].
+func Parse(file string, document []byte, environment Environment) (*Config, error) {
+	notes := newNotes(file, document)
+	if len(document) > MaxSize {
+		notes.add(0, "the configuration is larger than %d MiB", MaxSize>>20)
+		return nil, notes.mistakes()
+	}
+	root := read(document, notes)
+	if root == nil {
+		return nil, notes.mistakes()
+	}
+	config := resolve(file, root, environment, notes)
+	if mistakes := notes.mistakes(); len(mistakes) > 0 {
+		return nil, mistakes
+	}
+	config.Warnings = notes.warnings()
+	return config, nil
+}

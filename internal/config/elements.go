@@ -1,0 +1,104 @@
+package config
+
+// The format: each struct is an element, each field with a tag an attribute or a child element of it. A pointer to a
+// struct is a child that may stand once, a slice of them one that may stand any number of times. The types of the
+// attributes are in values.go and say what may stand in them; a nil pointer is an attribute that was not given.
+//
+// What the fields can't say (what goes together, what is known, what is there) the resolver checks.
+
+// element is where an element begins.
+type element struct{ at int }
+
+func (e *element) begin(at int) { e.at = at }
+func (e *element) begun() int   { return e.at }
+
+type musterElement struct {
+	element
+	Server   *serverElement   `element:"server"`
+	Database *databaseElement `element:"database"`
+	Mail     *mailElement     `element:"mail"`
+	Timeouts *timeoutsElement `element:"timeouts"`
+	Limits   []*limitElement  `element:"limit"`
+	Groups   []*groupElement  `element:"group"`
+	Hosts    []*hostElement   `element:"host"`
+}
+
+type serverElement struct {
+	element
+	Data      *attribute[path]         `attribute:"data"`
+	Interval  *attribute[duration]     `attribute:"interval"`
+	Parallel  *attribute[count]        `attribute:"parallel"`
+	LogLevel  *attribute[logLevel]     `attribute:"log-level"`
+	LogFormat *attribute[logFormat]    `attribute:"log-format"`
+	LogFile   *attribute[optionalPath] `attribute:"log-file"`
+}
+
+type databaseElement struct {
+	element
+	URL      *attribute[databaseURL] `attribute:"url" required:"true"`
+	Password *attribute[password]    `attribute:"password"`
+}
+
+type mailElement struct {
+	element
+	Host     *attribute[address]      `attribute:"host" required:"true"`
+	Port     *attribute[port]         `attribute:"port"`
+	Security *attribute[security]     `attribute:"security"`
+	Username *attribute[name]         `attribute:"username"`
+	Password *attribute[password]     `attribute:"password"`
+	From     *attribute[mailbox]      `attribute:"from" required:"true"`
+	To       *attribute[mailboxes]    `attribute:"to"`
+	CA       *attribute[optionalPath] `attribute:"ca"`
+	Timeout  *attribute[duration]     `attribute:"timeout"`
+}
+
+// inheritable is what a group says for all hosts in it and a host for itself.
+type inheritable struct {
+	User       *attribute[name]         `attribute:"user"`
+	Key        *attribute[optionalPath] `attribute:"key"`
+	Password   *attribute[password]     `attribute:"password"`
+	Port       *attribute[port]         `attribute:"port"`
+	KnownHosts *attribute[paths]        `attribute:"known-hosts"`
+	Transfer   *attribute[transfer]     `attribute:"transfer"`
+	Directory  *attribute[directory]    `attribute:"directory"`
+	Mail       *attribute[mailboxes]    `attribute:"mail"`
+
+	Timeouts *timeoutsElement `element:"timeouts"`
+	Limits   []*limitElement  `element:"limit"`
+}
+
+type groupElement struct {
+	element
+	inheritable
+	Name   *attribute[groupName] `attribute:"name"`
+	Groups []*groupElement       `element:"group"`
+	Hosts  []*hostElement        `element:"host"`
+}
+
+type hostElement struct {
+	element
+	inheritable
+	Name    *attribute[name]    `attribute:"name"`
+	Address *attribute[address] `attribute:"address" required:"true"`
+}
+
+type timeoutsElement struct {
+	element
+	Dial           *attribute[duration] `attribute:"dial"`
+	Handshake      *attribute[duration] `attribute:"handshake"`
+	Authentication *attribute[duration] `attribute:"authentication"`
+	Platform       *attribute[duration] `attribute:"platform"`
+	Deploy         *attribute[duration] `attribute:"deploy"`
+	Run            *attribute[duration] `attribute:"run"`
+	Receive        *attribute[duration] `attribute:"receive"`
+	Visit          *attribute[duration] `attribute:"visit"`
+}
+
+type limitElement struct {
+	element
+	Statistic *attribute[statistic] `attribute:"statistic" required:"true"`
+	Instance  *attribute[instance]  `attribute:"instance"`
+	Above     *attribute[bound]     `attribute:"above"`
+	Below     *attribute[bound]     `attribute:"below"`
+	For       *attribute[duration]  `attribute:"for"`
+}

@@ -1,0 +1,104 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"maps"
+	"math"
+	"net/netip"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// FuzzParse looks for panics, for mistakes without a place in the document, and for configurations that break what
+// Config promises.
+func FuzzParse(f *testing.F) {
+	for _, folder := range []string{"good", "bad"} {
+		all := documents(f, folder)
+		for _, path := range slices.Sorted(maps.Keys(all)) {
+			f.Add(all[path])
+		}
+	}
+	f.Add(Example())
+	f.Fuzz(func(t *testing.T, document []byte) {
+		config, err := Parse(file, document, fixture())
+		if err == nil {
+			checkConfig(t, config)
+			return
+		}
+		var mistakes Mistakes
+		if config != nil || !errors.As(err, &mistakes) || len(mistakes) == 0 {
+			t.Fatalf("%v, %T: %v", config, err, err)
+		}
+		lines := bytes.Split(document, []byte("\n"))
+		before := Mistake{Line: 1, Column: 1}
+		for _, m := range mistakes {
+			if m.Line < 1 || m.Line > len(lines) || m.Column < 1 || m.Column > len(lines[m.Line-1])+1 {
+				t.Errorf("outside the document: %v", m)
+			}
+			if m.Line < before.Line || m.Line == before.Line && m.Column < before.Column {
+				t.Errorf("%v stands after %v", m, before)
+			}
+			if strings.ContainsAny(m.Message, "\n\r\x1b") || m.Message == "" {
+				t.Errorf("%q", m.Message)
+			}
+			before = m
+		}
+	})
+}
+
+func checkConfig(t *testing.T, c *Config) {
+	t.Helper()
+	s := c.Server
+	if !filepath.IsAbs(s.Data) || s.Interval < time.Second || s.Parallel < 1 || s.Parallel > 10000 || s.LogLevel == "" || s.LogFormat == "" {
+		t.Errorf("server %+v", s)
+	}
+	scheme, _, _ := strings.Cut(c.Database.URL, ":")
+	if !slices.Contains([]string{"sqlite", "mysql", "postgres"}, scheme) {
+		t.Errorf("database %s", c.Database.URL)
+	}
+	if m := c.Mail; m != nil && (m.Host == "" || m.From == "" || m.Port < 1 || m.Port > 65535 || m.Timeout <= 0 ||
+		(m.Username == "") != m.Password.Empty()) {
+		t.Errorf("mail %+v", m)
+	}
+	names := map[string]bool{}
+	for _, h := range c.Hosts {
+		if key := strings.ToLower(h.Name); names[key] {
+			t.Errorf("two hosts are called %q", h.Name)
+		} else {
+			names[key] = true
+		}
+		checkHost(t, h)
+	}
+}
+
+func checkHost(t *testing.T, h Host) {
+	t.Helper()
+	if h.Name == "" || len(h.Name) > 300 || strings.ContainsFunc(h.Name, unprintable) || h.User == "" ||
+		h.Port < 1 || h.Port > 65535 || len(h.KnownHosts) == 0 || h.Key == "" && h.Password.Empty() ||
+		h.Transfer != "stdout" && h.Transfer != "file" {
+		t.Errorf("host %+v", h)
+	}
+	if _, err := netip.ParseAddr(h.Address); err != nil && hostName(h.Address) != nil {
+		t.Errorf("address %q", h.Address)
+	}
+	for _, d := range []time.Duration{h.Timeouts.Dial, h.Timeouts.Handshake, h.Timeouts.Authentication, h.Timeouts.Platform,
+		h.Timeouts.Deploy, h.Timeouts.Run, h.Timeouts.Receive, h.Timeouts.Visit} {
+		if d < shortest {
+			t.Errorf("timeouts %v", h.Timeouts)
+		}
+	}
+	limits := map[limitKey]bool{}
+	for _, l := range h.Limits {
+		if limits[l.key()] || (l.Above == nil) == (l.Below == nil) || l.Unit == "" || l.For < 0 {
+			t.Errorf("limits %+v", h.Limits)
+		}
+		if l.Instance == "" && l.lifted() || l.Above != nil && math.IsNaN(*l.Above) {
+			t.Errorf("limits %+v", h.Limits)
+		}
+		limits[l.key()] = true
+	}
+}

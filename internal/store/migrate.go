@@ -1,0 +1,80 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+
+	"github.com/pressly/goose/v3"
+)
+
+//go:embed migrations
+var migrations embed.FS
+
+// migrate brings the schema to this program's version. It takes the engine's lock only where there is something to do.
+//
+// The lock does not cover the creation of the table of versions, and SQLite has no lock that outlives a transaction. So of
+// two servers that start at once one may fail on what the other has just created. Its transaction is rolled back, and the
+// next attempt finds that step done: each failed attempt means that the other has got further.
+func (e *engine) migrate(ctx context.Context, pool *sql.DB, log *slog.Logger) error {
+	provider, err := e.provider(pool)
+	if err != nil {
+		return err
+	}
+	tries := len(provider.ListSources()) + 3 // the table of versions takes up to two steps
+	for try := 1; ; try++ {
+		before, after, err := e.up(ctx, provider, pool)
+		if err == nil {
+			if before != after {
+				log.Info("database migrated", "database", e.place, "from", before, "to", after)
+			}
+			return nil
+		}
+		if f := e.fault(err); f != refused && f != contended || errors.Is(err, ErrNewer) || try == tries {
+			return err
+		}
+		if wait(ctx, firstPause) != nil {
+			return err
+		}
+	}
+}
+
+func (e *engine) provider(pool *sql.DB) (*goose.Provider, error) {
+	files, err := fs.Sub(migrations, "migrations/"+e.name)
+	if err != nil {
+		return nil, err
+	}
+	options := []goose.ProviderOption{goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger())}
+	if e.locker != nil {
+		locker, err := e.locker()
+		if err != nil {
+			return nil, err
+		}
+		options = append(options, locker)
+	}
+	return goose.NewProvider(e.goose, pool, files, options...)
+}
+
+func (e *engine) up(ctx context.Context, provider *goose.Provider, pool *sql.DB) (before, after int64, err error) {
+	if e.repair != nil {
+		if err := e.repair(ctx, pool); err != nil {
+			return 0, 0, fmt.Errorf("look for an interrupted migration: %w", err)
+		}
+	}
+	before, after, err = provider.GetVersions(ctx)
+	if err != nil {
+		return 0, 0, fmt.Errorf("read the version: %w", err)
+	}
+	if before > after {
+		return before, after, fmt.Errorf("%w (the database has version %d, this program knows %d)", ErrNewer, before, after)
+	}
+	if before == after {
+		return before, after, nil
+	}
+	_, err = provider.Up(ctx)
+	return before, after, err
+}

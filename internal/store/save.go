@@ -1,0 +1,190 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"muster/internal/report"
+)
+
+// Visit is a row of visits, with what its report brought.
+type Visit struct {
+	ID       string    // required; at most one row of a sweep and host has it
+	Sweep    time.Time // required; the sweep's scheduled time, kept in whole milliseconds
+	Host     string    // required; its name in the configuration
+	Groups   string    // "web/front"
+	Address  string
+	Started  time.Time
+	Took     time.Duration
+	Sent     int64
+	Received int64
+	Uploaded bool
+	Stage    string // of the failure; empty: none
+	Kind     string
+	Error    string
+	Advice   string
+	Log      string
+	Stages   map[string]time.Duration
+	Report   *report.Report // nil: failed
+}
+
+// Save stores visits in one transaction: the visits, their statistics, and what they say of their hosts. What is there
+// already stays as it is, so it may be called again with the same visits, in any order and from several servers. It returns
+// when the data is on the disk, and keeps nothing of visits.
+//
+// Errors: ErrUnavailable (try again later), ctx's, or one that names a visit that can never be stored.
+func (s *Store) Save(ctx context.Context, visits []Visit) error {
+	if len(visits) == 0 {
+		return nil
+	}
+	b, err := newBatch(visits, s.known)
+	if err != nil {
+		return err
+	}
+	if b.unusable > 0 {
+		s.log.Warn("values that are not finite numbers were left out", "statistics", b.unusable)
+	}
+	var r resolution
+	err = s.transact(ctx, "save visits", func(tx *gorm.DB) error {
+		var err error
+		r, err = s.write(tx, b)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	s.known.add(r.known)
+	if n := b.collided + len(r.foreign); n > 0 {
+		s.log.Error("statistics were left out: the id of their series belongs to another", "series", n)
+	}
+	return nil
+}
+
+// write writes a batch in the given transaction.
+func (s *Store) write(tx *gorm.DB, b *batch) (resolution, error) {
+	if err := ignore(tx, b.sweeps, len(b.sweeps)); err != nil {
+		return resolution{}, fmt.Errorf("sweeps: %w", err)
+	}
+	r, err := resolve(tx, b.series)
+	if err != nil {
+		return resolution{}, fmt.Errorf("series: %w", err)
+	}
+	statistics := b.statistics
+	if len(r.foreign) > 0 {
+		statistics = slices.Clone(statistics)
+		statistics = slices.DeleteFunc(statistics, func(row statisticRow) bool { return r.foreign[row.SeriesID] })
+	}
+	if err := ignore(tx, statistics, s.engine.rows); err != nil {
+		return resolution{}, fmt.Errorf("statistics: %w", err)
+	}
+	for chunk := range visitChunks(b.visits) {
+		if err := ignore(tx, chunk, len(chunk)); err != nil {
+			return resolution{}, fmt.Errorf("visits: %w", err)
+		}
+	}
+	if err := s.upsertHosts(tx, b.hosts); err != nil {
+		return resolution{}, fmt.Errorf("hosts: %w", err)
+	}
+	return r, nil
+}
+
+// ignore inserts rows, so many in a statement; those whose key is there already stay as they are.
+func ignore[T any](tx *gorm.DB, rows []T, size int) error {
+	for chunk := range slices.Chunk(rows, max(size, 1)) {
+		if err := tx.Clauses(clause.OnConflict{DoNothing: true}).Create(&chunk).Error; err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+const (
+	rowsMax  = 400     // rows of the wider tables in one statement: 400 × 17 parameters
+	bytesMax = 1 << 20 // texts of visits in one statement: a server takes 4 MiB at least
+)
+
+// visitChunks cuts visits into statements that every server takes, however long their logs are.
+func visitChunks(rows []visitRow) func(yield func([]visitRow) bool) {
+	return func(yield func([]visitRow) bool) {
+		for len(rows) > 0 {
+			n, size := 0, 0
+			for n < len(rows) && n < rowsMax && (n == 0 || size < bytesMax) {
+				size += len(rows[n].Log) + len(rows[n].Error) + len(rows[n].SourceFailures)
+				n++
+			}
+			if !yield(rows[:n:n]) {
+				return
+			}
+			rows = rows[n:]
+		}
+	}
+}
+
+// resolution is what became of the series that a batch may bring.
+type resolution struct {
+	known   []seriesID     // are in the database once the transaction is committed
+	foreign map[int64]bool // ids that belong to other series
+}
+
+// resolve sees to it that the series are in the database. It reads before it writes: after a restart all of them are there.
+func resolve(tx *gorm.DB, series map[int64]newSeries) (resolution, error) {
+	r := resolution{known: make([]seriesID, 0, len(series)), foreign: make(map[int64]bool)}
+	ids := slices.Sorted(maps.Keys(series))
+	for chunk := range slices.Chunk(ids, rowsMax) {
+		stored, err := readSeries(tx, chunk)
+		if err != nil {
+			return r, err
+		}
+		var absent []seriesRow
+		for _, id := range chunk {
+			row := series[id].row
+			other, ok := stored[id]
+			switch {
+			case !ok:
+				absent = append(absent, row)
+			case !same(&row, &other):
+				r.foreign[id] = true
+				continue
+			}
+			r.known = append(r.known, seriesID{id: id, check: series[id].check})
+		}
+		if err := ignore(tx, absent, rowsMax); err != nil {
+			return r, err
+		}
+	}
+	return r, nil
+}
+
+func readSeries(tx *gorm.DB, ids []int64) (map[int64]seriesRow, error) {
+	var rows []seriesRow
+	if err := tx.Where("id IN ?", ids).Find(&rows).Error; err != nil {
+		return nil, err
+	}
+	stored := make(map[int64]seriesRow, len(rows))
+	for _, row := range rows {
+		stored[row.ID] = row
+	}
+	return stored, nil
+}
+
+// upsertHosts notes the last visit and the last successful one of each host, if they are later than those noted.
+func (s *Store) upsertHosts(tx *gorm.DB, hosts []hostRow) error {
+	u := upsert{engine: s.engine, table: "hosts", key: "name"}
+	u.advance(u.incoming("visited")+" > "+u.stored("visited"),
+		"group_path", "address", "visit_sweep", "visit_id", "visited")
+	u.advance(u.incoming("succeeded_sweep")+" IS NOT NULL AND ("+u.stored("succeeded_sweep")+" IS NULL OR "+
+		u.incoming("succeeded_sweep")+" > "+u.stored("succeeded_sweep")+")",
+		"os", "arch", "hostname", "client", "succeeded", "succeeded_sweep")
+	for chunk := range slices.Chunk(hosts, rowsMax) {
+		if err := tx.Clauses(u.clause()).Create(&chunk).Error; err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,119 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/logger"
+)
+
+// Options say which database.
+type Options struct {
+	// URL is sqlite:PATH, mysql://user@host[:port]/name[?parameters] (mariadb:// means the same) or
+	// postgres://user@host[:port]/name[?parameters]. It must not hold a password.
+	URL      string
+	Password string
+	Logger   *slog.Logger // nil: nothing is logged
+}
+
+// Store is the database handler; safe for concurrent use.
+type Store struct {
+	engine *engine
+	pool   *sql.DB
+	db     *gorm.DB
+	log    *slog.Logger
+	known  *knownSeries
+	turn   chan struct{} // holds one token while somebody writes; nil where the engine has many writers
+}
+
+// transactionTimeout bounds one attempt of a transaction, and one read.
+const transactionTimeout = time.Minute
+
+// Open connects to the database, creates it if it does not exist, migrates it to the version of this program, and returns
+// a store that the caller closes. Several servers may open the same database at once: one migrates, the others wait.
+//
+// Errors: ErrURL, ErrDenied, ErrUnavailable, ErrNewer; or ctx's, if that ended first.
+func Open(ctx context.Context, o Options) (*Store, error) {
+	log := o.Logger
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	e, err := newEngine(o, log)
+	if err != nil {
+		return nil, err
+	}
+	pool, err := e.open(ctx)
+	if err != nil {
+		return nil, e.fail(ctx, "connect", err)
+	}
+	s, err := open(ctx, e, pool, log)
+	if err != nil {
+		_ = pool.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func open(ctx context.Context, e *engine, pool *sql.DB, log *slog.Logger) (*Store, error) {
+	if err := e.migrate(ctx, pool, log); err != nil {
+		return nil, e.fail(ctx, "migrate", err)
+	}
+	db, err := gorm.Open(e.dialector(pool), &gorm.Config{
+		SkipDefaultTransaction: true,
+		DisableAutomaticPing:   true,
+		Logger:                 logger.Discard, // statements hold data; errors are returned
+	})
+	if err != nil {
+		return nil, e.fail(ctx, "connect", err)
+	}
+	s := &Store{engine: e, pool: pool, db: db, log: log, known: newKnownSeries(knownMax)}
+	if e.oneWriter {
+		s.turn = make(chan struct{}, 1)
+	}
+	return s, nil
+}
+
+// Close closes the connections. Calls that still run fail.
+func (s *Store) Close() error {
+	if err := s.pool.Close(); err != nil {
+		return fmt.Errorf("close %s: %w", s.engine.place, err)
+	}
+	return nil
+}
+
+// String returns where the database is, for people: its URL without password and parameters.
+func (s *Store) String() string { return s.engine.place }
+
+// read returns a handle for queries outside of a transaction, bounded like one; the caller calls cancel when it has the
+// rows.
+func (s *Store) read(ctx context.Context) (db *gorm.DB, cancel context.CancelFunc) {
+	ctx, cancel = context.WithTimeout(ctx, transactionTimeout)
+	return s.db.WithContext(ctx), cancel
+}
+
+// transact runs f in a transaction, and again in a new one where the database says that this may help.
+func (s *Store) transact(ctx context.Context, doing string, f func(tx *gorm.DB) error) error {
+	err := s.engine.retry(ctx, func() error { return s.once(ctx, f) })
+	if err != nil {
+		return s.engine.fail(ctx, doing, err)
+	}
+	return nil
+}
+
+func (s *Store) once(ctx context.Context, f func(tx *gorm.DB) error) error {
+	ctx, cancel := context.WithTimeout(ctx, transactionTimeout)
+	defer cancel()
+	if s.turn != nil {
+		select {
+		case s.turn <- struct{}{}:
+			defer func() { <-s.turn }()
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return s.db.WithContext(ctx).Transaction(f)
+}

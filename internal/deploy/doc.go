@@ -1,0 +1,27 @@
+// Package deploy knows which client a host needs, and puts it there: what platform the host is, the programs that are built
+// into the server, the folders of a host in which one of them can live, and whether it is there already.
+//
+// A client is named by its content (muster-client-<hash>), so that a name is never used for two programs. It is written
+// under a temporary name that nobody else has, with mode 0700 while it is still empty; its length and its SHA-256 are
+// checked by reading it back; then it is renamed into place and run once to see that it runs there. So two servers, or two
+// visits, that install at the same time do each other no harm, and what has the name is whole. A client that is there
+// already is not uploaded again.
+//
+// # Folders
+//
+// Without a configured folder several are tried, because a home may be read-only, full or mounted noexec: the user's cache
+// folder first, then /var/tmp, /tmp, /run/user and, on Linux, /dev/shm. A configured one is the only one tried. A folder
+// that somebody else could tamper with is refused: a client is never run from where others may replace it. In a place that
+// everybody can write to it lives in a folder muster-<uid> of the user's own.
+//
+// # Leftovers
+//
+// Whoever uploads a client tidies its folder: temporary files of broken uploads and reports that nobody fetched go after an
+// hour, other versions of the client after a week. The week is there for servers of different versions that visit the
+// same account: they would otherwise remove each other's client in every sweep. The age is reckoned by the host's own clock.
+// What can't be removed stays: on Windows that is a client that runs.
+//
+// The package keeps no memory of hosts: package visit remembers what Detect and Install returned. Failures are
+// *failure.Error of the stages failure.Platform and failure.Deploy, without the host's name, which the caller knows. All
+// functions are safe for concurrent use and end when their context does, by closing the connection.
+package deploy

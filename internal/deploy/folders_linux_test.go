@@ -1,0 +1,261 @@
+package deploy_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"muster/internal/deploy"
+	"muster/internal/deploy/deploytest"
+	"muster/internal/failure"
+	"muster/internal/sshtest"
+)
+
+const stranger = 54321 // a user who is not us
+
+// needRoot skips a test that only root can do, or fails it where nothing may be skipped.
+func needRoot(t *testing.T, err error) {
+	t.Helper()
+	if err == nil && os.Geteuid() == 0 {
+		return
+	}
+	if os.Getenv("CI") == "true" {
+		t.Fatalf("this needs root and the right to mount: %v", err)
+	}
+	t.Skipf("this needs root and the right to mount: %v", err)
+}
+
+// mount mounts an empty file system for the test.
+func mount(t *testing.T, folder string, flags uintptr, options string) {
+	t.Helper()
+	needRoot(t, nil)
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	err := syscall.Mount("muster-test", folder, "tmpfs", flags, options)
+	if errors.Is(err, syscall.EPERM) {
+		needRoot(t, err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(folder, syscall.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// leaveNoTrace removes at the end what a test leaves in a folder that the machine shares.
+func leaveNoTrace(t *testing.T, installed deploy.Installed) {
+	t.Cleanup(func() {
+		_ = os.Remove(installed.Command)
+		_ = os.Remove(installed.Directory) // unless there is something else in it
+	})
+}
+
+// newHostIn starts a server whose home is made by the test.
+func newHostIn(t *testing.T, home string) *host {
+	t.Helper()
+	h := newHost(t, func(o *sshtest.Options) { o.Home = home })
+	h.home = home
+	return h
+}
+
+func TestInstallWhereTheHomeIsNoexec(t *testing.T) {
+	home := t.TempDir()
+	mount(t, home, syscall.MS_NOEXEC, "mode=755")
+	h := newHostIn(t, home)
+	clients := scripts(t, "noexec home")
+	got := install(t, h, clients, "")
+	leaveNoTrace(t, got)
+	if want := "/var/tmp/muster-" + strconv.Itoa(os.Geteuid()); got.Directory != want {
+		t.Errorf("installed in %s, want %s", got.Directory, want)
+	}
+	if left := files(t, h.cache()); len(left) != 0 {
+		t.Errorf("%q stays in the home, where it does not run", left)
+	}
+
+	// A server that knows nothing of this does not try the home again.
+	if again := install(t, h, clients, ""); again.Uploaded || again.Directory != got.Directory {
+		t.Errorf("the second time: got %+v, want the client of the first", again)
+	}
+	if left := files(t, h.cache()); len(left) != 0 {
+		t.Errorf("%q stays in the home", left)
+	}
+}
+
+func TestInstallWhereTheHomeIsReadOnly(t *testing.T) {
+	home := t.TempDir()
+	mount(t, home, syscall.MS_RDONLY, "mode=755")
+	h := newHostIn(t, home)
+	got := install(t, h, scripts(t, "read-only home"), "")
+	leaveNoTrace(t, got)
+	if strings.HasPrefix(got.Directory, home) {
+		t.Errorf("installed in %s, which is read-only", got.Directory)
+	}
+}
+
+func TestInstallWhereNothingMayRun(t *testing.T) {
+	home := t.TempDir()
+	mount(t, home, syscall.MS_NOEXEC, "mode=755")
+	h := newHostIn(t, home)
+	_, err := scripts(t, "1.0").Install(t.Context(), h.conn, deploytest.Native(), "here")
+	wantFailure(t, err, failure.Deploy, failure.NoExec, home+"/here", "exit status 126", "directory=")
+	if left := files(t, home+"/here"); len(left) != 0 {
+		t.Errorf("%q stays on the host", left)
+	}
+}
+
+func TestInstallOnAFullDisk(t *testing.T) {
+	home := t.TempDir()
+	mount(t, home, 0, "mode=755,size=64k")
+	h := newHostIn(t, home)
+	large := deploytest.Set(t, "1.0", map[deploy.Platform]string{
+		deploytest.Native(): script("1.0") + strings.Repeat("# a comment\n", 20_000),
+	})
+	_, err := large.Install(t.Context(), h.conn, deploytest.Native(), "here")
+	wantFailure(t, err, failure.Deploy, failure.DiskFull, home+"/here")
+	if left := files(t, home+"/here"); len(left) != 0 {
+		t.Errorf("%q stays on the host", left)
+	}
+}
+
+// open makes a folder that everybody may write to.
+func open(t *testing.T, mode os.FileMode) string {
+	t.Helper()
+	folder := filepath.Join(t.TempDir(), "open")
+	if err := os.Mkdir(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(folder, mode); err != nil {
+		t.Fatal(err)
+	}
+	return folder
+}
+
+// own is the folder that this user has in one that everybody may write to.
+func own(folder string) string { return filepath.Join(folder, "muster-"+strconv.Itoa(os.Geteuid())) }
+
+func TestInstallInAFolderOfEverybody(t *testing.T) {
+	folder := open(t, 0o777|os.ModeSticky)
+	h := newHost(t, nil)
+	clients := scripts(t, "1.0")
+	for _, uploaded := range []bool{true, false} {
+		got := install(t, h, clients, folder)
+		if got.Directory != own(folder) || got.Uploaded != uploaded {
+			t.Errorf("got %+v, want it in %s, uploaded: %v", got, own(folder), uploaded)
+		}
+	}
+	if info, err := os.Stat(own(folder)); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("the folder has the mode %v, %v", info.Mode(), err)
+	}
+}
+
+// Whoever can write to a folder on the way can put a program of his own where ours is looked for.
+func TestInstallRefusesWhatOthersCanTamperWith(t *testing.T) {
+	program := script("1.0")
+	// plant puts the right name with the right length into a folder, as somebody would who hopes that it is run.
+	plant := func(t *testing.T, folder string) {
+		t.Helper()
+		evil := "#!/bin/sh\necho 1.0; touch " + filepath.Join(folder, "evil-ran")
+		evil += strings.Repeat("\n", max(0, len(program)-len(evil)))
+		if err := os.WriteFile(filepath.Join(folder, nameOf(program)), []byte(evil), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	give := func(t *testing.T, path string) {
+		t.Helper()
+		needRoot(t, nil)
+		if err := os.Lchown(path, stranger, stranger); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, prepare := range map[string]func(t *testing.T) (directory string){
+		"not sticky": func(t *testing.T) string { return open(t, 0o777) },
+		"below one that is not sticky": func(t *testing.T) string {
+			return filepath.Join(open(t, 0o777), "x", "y")
+		},
+		"a stranger was there first": func(t *testing.T) string {
+			folder := open(t, 0o777|os.ModeSticky)
+			if err := os.Mkdir(own(folder), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			plant(t, own(folder))
+			give(t, own(folder))
+			return folder
+		},
+		"a stranger's folder on the way": func(t *testing.T) string {
+			folder := open(t, 0o777|os.ModeSticky)
+			path := filepath.Join(folder, "x", "y")
+			if err := os.MkdirAll(path, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			plant(t, path)
+			give(t, filepath.Join(folder, "x"))
+			return path
+		},
+		"a stranger's link": func(t *testing.T) string {
+			folder := open(t, 0o777|os.ModeSticky)
+			target := t.TempDir()
+			plant(t, target)
+			if err := os.Symlink(target, own(folder)); err != nil {
+				t.Fatal(err)
+			}
+			give(t, own(folder))
+			return folder
+		},
+		"our own folder, open to all": func(t *testing.T) string {
+			folder := open(t, 0o777|os.ModeSticky)
+			if err := os.Mkdir(own(folder), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Chmod(own(folder), 0o777); err != nil {
+				t.Fatal(err)
+			}
+			plant(t, own(folder))
+			return folder
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			directory := prepare(t)
+			h := newHost(t, nil)
+			_, err := scripts(t, "1.0").Install(t.Context(), h.conn, deploytest.Native(), directory)
+			wantFailure(t, err, failure.Deploy, failure.PermissionDenied, "everybody may")
+			for _, command := range h.ran() {
+				if strings.Contains(command, "--version") {
+					t.Errorf("%q was run", command)
+				}
+			}
+		})
+	}
+}
+
+// A link of our own is a matter of our own.
+func TestInstallThroughALinkOfOurs(t *testing.T) {
+	h := newHost(t, nil)
+	target := t.TempDir()
+	if err := os.Symlink(target, filepath.Join(h.home, ".cache")); err != nil {
+		t.Fatal(err)
+	}
+	if got := install(t, h, scripts(t, "1.0"), ""); got.Directory != h.cache() {
+		t.Errorf("installed in %s, want %s", got.Directory, h.cache())
+	}
+}
+
+// A host that does not tell who owns what gets the client into its home, and nowhere else.
+func TestInstallWhereOwnersCannotBeSeen(t *testing.T) {
+	h := newHost(t, func(o *sshtest.Options) {
+		o.Exec = answering(map[string]sshtest.Handler{"echo; ls ": sshtest.Answer("ls: not found", 127)})
+	})
+	clients := scripts(t, "1.0")
+	if got := install(t, h, clients, ""); got.Directory != h.cache() {
+		t.Errorf("installed in %s, want %s", got.Directory, h.cache())
+	}
+	_, err := clients.Install(t.Context(), h.conn, deploytest.Native(), t.TempDir())
+	wantFailure(t, err, failure.Deploy, failure.PermissionDenied, "does not say who may write", "ls: not found")
+}

@@ -1,0 +1,305 @@
+package visit
+
+import (
+	"bufio"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path"
+	"sync"
+	"time"
+
+	"muster/internal/deploy"
+	"muster/internal/failure"
+	"muster/internal/remote"
+	"muster/internal/report"
+	"muster/internal/seal"
+)
+
+const (
+	// firstSample is the window over which a client measures rates where there is no earlier visit to compare with.
+	firstSample = 250 * time.Millisecond
+	// farewell bounds what is done for good order's sake when the visit has what it wants, or can't get it.
+	farewell = 2 * time.Second
+	// skewed is the difference between a host's clock and ours that is worth a line in the log.
+	skewed = time.Minute
+)
+
+// attempt is one visit under way.
+type attempt struct {
+	*Visitor
+	host  Host
+	log   *slog.Logger
+	visit *Visit
+	known memory // of the host; what this visit learns goes into it
+
+	conn  *remote.Conn
+	tasks sync.WaitGroup // readers of the client's log
+	words transcript     // the client's log, and what came before the report
+	clock stopwatch
+}
+
+// outcome is what a visit brings home.
+type outcome struct {
+	report *report.Report
+	read   time.Time // when the report began to come, which is when its counters were read
+}
+
+// run goes through the stages.
+func (a *attempt) run(ctx context.Context) (outcome, error) {
+	if err := a.connect(ctx); err != nil {
+		return outcome{}, err
+	}
+	parcel, err := a.collect(ctx)
+	if err != nil {
+		return outcome{}, err
+	}
+	a.disconnect() // the host has done its part
+	result := outcome{read: parcel.read}
+	var document []byte
+	err = a.stage(ctx, failure.Open, 0, func(context.Context) (err error) {
+		binding := seal.Binding{Host: parcel.request.Host, Visit: parcel.request.Visit}
+		document, err = seal.Open(parcel.request.Key, parcel.request.Nonce, binding, parcel.sealed, report.MaxDocument)
+		return err
+	})
+	if err != nil {
+		return outcome{}, err
+	}
+	err = a.stage(ctx, failure.Decode, 0, func(context.Context) (err error) {
+		result.report, err = a.decode(document)
+		return err
+	})
+	return result, err
+}
+
+func (a *attempt) connect(ctx context.Context) (err error) {
+	a.begin(failure.Dial)
+	a.conn, err = remote.Dial(ctx, remote.Options{
+		Host:     a.host.Name,
+		Address:  a.host.Address,
+		Port:     a.host.Port,
+		User:     a.host.User,
+		Signers:  a.host.Signers,
+		Password: a.host.Password,
+		HostKeys: a.host.HostKeys,
+		Deadlines: remote.Deadlines{
+			Dial: a.host.Deadlines.Dial, Handshake: a.host.Deadlines.Handshake, Authentication: a.host.Deadlines.Authentication,
+		},
+		OnStage: a.begin,
+	})
+	return explain(ctx, a.clock.stage, err)
+}
+
+// collect runs the client and fetches what it has sealed. If it is gone from where it is remembered to be, it is deployed
+// again, once.
+func (a *attempt) collect(ctx context.Context) (*parcel, error) {
+	remembered := a.known.installed != deploy.Installed{}
+	if !remembered {
+		if err := a.deploy(ctx); err != nil {
+			return nil, err
+		}
+	}
+	parcel, err := a.fetch(ctx)
+	var none *noReport
+	if !remembered || !errors.As(err, &none) || !none.ended {
+		return parcel, err
+	}
+	a.log.Info("the client does not run where it was: deploying it again", "err", err)
+	if err := a.deploy(ctx); err != nil {
+		return nil, err
+	}
+	return a.fetch(ctx)
+}
+
+// deploy finds out the platform, unless it is known, and puts the client there.
+func (a *attempt) deploy(ctx context.Context) error {
+	a.known.installed = deploy.Installed{}
+	if (a.known.platform == deploy.Platform{}) {
+		err := a.stage(ctx, failure.Platform, a.host.Deadlines.Platform, func(ctx context.Context) (err error) {
+			a.known.platform, err = deploy.Detect(ctx, a.conn)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return a.stage(ctx, failure.Deploy, a.host.Deadlines.Deploy, func(ctx context.Context) (err error) {
+		a.known.installed, err = a.clients.Install(ctx, a.conn, a.known.platform, a.host.Directory)
+		a.visit.Uploaded = a.visit.Uploaded || a.known.installed.Uploaded
+		return err
+	})
+}
+
+// parcel is a sealed report with what it takes to open it.
+type parcel struct {
+	request report.Request
+	sealed  []byte
+	read    time.Time
+}
+
+// request makes the request of this visit. Each call has a key and a nonce of its own.
+func (a *attempt) request() report.Request {
+	r := report.Request{Visit: a.visit.ID, Host: a.host.Name, Deadline: a.clientDeadline()}
+	rand.Read(r.Key[:]) // never fails: crypto/rand ends the program instead
+	rand.Read(r.Nonce[:])
+	if a.known.counters.empty() {
+		r.Sample = firstSample
+	}
+	if a.host.Transfer == File {
+		r.File = deploy.ReportPrefix + a.visit.ID
+	}
+	return r
+}
+
+// clientDeadline is when the client gives up on its own, should it never learn that its visit has ended.
+func (a *attempt) clientDeadline() time.Duration {
+	d := a.host.Deadlines
+	limit := d.Run + d.Receive
+	if d.Run == 0 || d.Receive == 0 || d.Visit > 0 && d.Visit < limit {
+		limit = d.Visit
+	}
+	return min(limit, report.MaxDeadline)
+}
+
+// fetch runs the client once, from the request to its last word.
+func (a *attempt) fetch(ctx context.Context) (_ *parcel, err error) {
+	p := &parcel{request: a.request()}
+	file := ""
+	if p.request.File != "" {
+		file = path.Join(a.known.installed.Directory, p.request.File)
+		defer func() {
+			if err != nil {
+				a.remove(ctx, file)
+			}
+		}()
+	}
+	var session *session
+	var frame *report.Frame
+	err = a.stage(ctx, failure.Run, a.host.Deadlines.Run, func(context.Context) (err error) {
+		if session, err = a.start(ctx, &p.request); err != nil {
+			return err
+		}
+		frame, err = session.header()
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	p.read = a.now()
+	a.words.note(frame.Noise)
+	err = a.stage(ctx, failure.Receive, a.host.Deadlines.Receive, func(ctx context.Context) (err error) {
+		switch {
+		case frame.File != (file != ""):
+			err = &unasked{file: frame.File}
+		case frame.File:
+			p.sealed, err = a.download(ctx, frame, file)
+		default:
+			p.sealed, err = frame.ReadBody(session.stdout)
+		}
+		return err
+	})
+	a.part(ctx, session)
+	return p, err
+}
+
+// start starts the client and sends it the request. The process ends with ctx, or with the connection.
+func (a *attempt) start(ctx context.Context, request *report.Request) (*session, error) {
+	line, err := request.Encode()
+	if err != nil {
+		return nil, failure.New(failure.Run, failure.Configuration, err)
+	}
+	process, err := a.conn.Start(ctx, a.known.installed.Command)
+	if err != nil {
+		return nil, err
+	}
+	s := &session{
+		process: process, stdout: bufio.NewReader(process.Stdout), words: &a.words, heard: make(chan struct{}),
+	}
+	a.tasks.Go(func() {
+		defer close(s.heard)
+		a.words.listen(process.Stderr)
+	})
+	// A client that reads nothing has ended, or never began: what it says instead is to be heard first.
+	_, _ = process.Stdin.Write(append(line, '\n'))
+	return s, nil
+}
+
+// download fetches a report that lies in a file, and removes it.
+func (a *attempt) download(ctx context.Context, frame *report.Frame, file string) ([]byte, error) {
+	files, err := a.conn.Files(ctx)
+	if err != nil {
+		return nil, err
+	}
+	sealed, err := files.Download(ctx, file, report.MaxFrame)
+	if err != nil {
+		return nil, err
+	}
+	if err := frame.Check(sealed); err != nil {
+		return nil, err
+	}
+	if err := files.Remove(ctx, file); err != nil {
+		a.log.Warn("the report's file stays on the host", "file", file, "err", err)
+	}
+	return sealed, nil
+}
+
+// remove removes a report's file after a failure, if there is one and the connection still lives.
+func (a *attempt) remove(ctx context.Context, file string) {
+	ctx, cancel := context.WithTimeout(ctx, farewell)
+	defer cancel()
+	if files, err := a.conn.Files(ctx); err == nil {
+		_ = files.Remove(ctx, file)
+	}
+}
+
+// decode reads the report, compares it with the request, and adds the rates.
+func (a *attempt) decode(document []byte) (*report.Report, error) {
+	r, err := report.Parse(document)
+	if err != nil {
+		return nil, err
+	}
+	if r.Visit != a.visit.ID || r.Host != a.host.Name {
+		return nil, fmt.Errorf("%w: it says it is of visit %s to %s", errOther,
+			report.Visible(r.Visit, 40), report.Visible(r.Host, 40))
+	}
+	if skew := r.Time.Sub(a.now()).Round(time.Second); skew.Abs() > skewed {
+		a.log.Warn("the host's clock differs from ours", "skew", skew)
+	}
+	return r, nil
+}
+
+// disconnect closes the connection and waits for all that hangs on it. Further calls do nothing.
+func (a *attempt) disconnect() {
+	if a.conn == nil {
+		return
+	}
+	_ = a.conn.Close()
+	a.tasks.Wait()
+	a.visit.Sent, a.visit.Received = a.conn.Traffic()
+	a.conn = nil
+}
+
+// finish completes the visit and remembers what it taught.
+func (a *attempt) finish(result outcome, err error) {
+	v := a.visit
+	v.Stages, v.Took = a.clock.stop(a.now()), a.now().Sub(v.Started)
+	v.Log = a.words.String()
+	if v.Log != "" {
+		a.log.Debug("what the client said", "log", v.Log)
+	}
+	if err != nil {
+		failed := *classify(a.clock.stage, err)
+		failed.Host = a.host.Name
+		v.Failure = &failed
+		a.known.doubt(&failed)
+	} else {
+		earlier := a.known.counters.statistics()
+		rates := report.Rates(earlier, result.report.Statistics, result.read.Sub(a.known.read))
+		a.known.counters, a.known.read = packCounters(result.report.Statistics), result.read
+		result.report.Statistics = append(result.report.Statistics, rates...)
+		v.Report = result.report
+	}
+	a.hosts.keep(&a.host, a.known)
+}

@@ -1,0 +1,22 @@
+// Package visit is one host in one sweep, from the connection to a report that was checked: connect, find out the platform,
+// deploy the client, run it, receive what it sends, open that and decode it. It puts together what remote, deploy, seal and
+// report know of the steps, and decides what a failure of one of them means.
+//
+// A visit is one value, and always comes about: with a report, or with a *failure.Error that says at which stage what went
+// wrong. Each stage has a deadline, the whole has one, and all of them end a visit by closing its connection, as the end of
+// the context does. A panic fails the visit in which it happens and no other. When Visit returns nothing of it is left: no
+// connection, no goroutine; and on the host no process, for the client ends with its standard input, and no file but the
+// client. (A report's file can stay behind where the connection is lost at the wrong moment: the next upload tidies it
+// away.)
+//
+// Key, nonce and id of each visit are fresh and random. What the host sends is bounded before it is kept, and is believed
+// only as far as its seal, its schema, and host and visit in it agree with what was asked.
+//
+// The Visitor remembers three things of each host, in memory alone: its platform, where the client is, and the last
+// reading of its counters. So a visit after the first runs the client straight away, and gets rates over the whole
+// time since the one before. If the client turns out to be gone it is deployed again within the same visit, once. A host
+// whose address, port, user or directory was changed in the configuration is a new host.
+//
+// A Visitor may be used by any number of goroutines; visits of one host should follow one another, which is the
+// controller's to see to. The package decides neither when to visit nor what becomes of a visit: that is the observers'.
+package visit

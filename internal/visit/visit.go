@@ -1,0 +1,104 @@
+package visit
+
+import (
+	"context"
+	"errors"
+	"net"
+	"strconv"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"muster/internal/failure"
+	"muster/internal/remote"
+	"muster/internal/report"
+)
+
+// Transfer says how a report comes back.
+type Transfer string
+
+// The ways a report comes back.
+const (
+	Stdout Transfer = "stdout" // in base64 on the client's standard output
+	File   Transfer = "file"   // as a file beside the client, fetched by SFTP and removed
+)
+
+// Deadlines bound the stages of a visit, and the whole of it. Zero is package remote's default for the first three and no
+// bound of its own for the others.
+type Deadlines struct {
+	Dial, Handshake, Authentication, Platform, Deploy, Run, Receive, Visit time.Duration
+}
+
+// Host is whom to visit, and how. It is immutable while a visit runs.
+type Host struct {
+	Name      string
+	Address   string
+	Port      int
+	User      string
+	Signers   []ssh.Signer
+	Password  string
+	HostKeys  *remote.HostKeys
+	Directory string
+	Transfer  Transfer
+	Deadlines Deadlines
+}
+
+// Timing is how long a stage took.
+type Timing struct {
+	Stage failure.Stage
+	Took  time.Duration
+}
+
+// Visit is what became of one host in one sweep: a report or a failure, and how it went. It is immutable once observers
+// have it.
+type Visit struct {
+	ID       string
+	Sweep    time.Time // the sweep's scheduled time
+	Host     string
+	Address  string // address:port
+	Started  time.Time
+	Took     time.Duration
+	Stages   []Timing
+	Sent     int64 // bytes on the wire
+	Received int64
+	Uploaded bool           // the client was put there in this visit
+	Log      string         // the client's log (stderr) and what came before the report, bounded and made printable
+	Report   *report.Report // nil if and only if Failure is not; its Statistics hold the derived rates too
+	Failure  *failure.Error
+}
+
+// Sweep is one scheduled pass over the fleet.
+type Sweep struct {
+	Time  time.Time // its scheduled time, UTC, names it
+	Hosts int       // how many hosts are to be visited
+}
+
+// Busy returns the visit of a host that is passed over in a sweep because the visit of an earlier one still runs.
+func Busy(host Host, sweep time.Time) *Visit {
+	return Failed(host, sweep, failure.New(failure.Dial, failure.Busy, errors.New("the visit of an earlier sweep still runs")))
+}
+
+// Failed returns the visit of a host that was not visited, because of failed. It counts as started at the sweep's time.
+func Failed(host Host, sweep time.Time, failed *failure.Error) *Visit {
+	named := *failed
+	named.Host = host.Name
+	return &Visit{
+		ID: newID(sweep), Sweep: sweep, Host: host.Name, Address: host.endpoint(), Started: sweep, Failure: &named,
+	}
+}
+
+func (h *Host) endpoint() string {
+	port := h.Port
+	if port == 0 {
+		port = 22
+	}
+	return net.JoinHostPort(h.Address, strconv.Itoa(port))
+}
+
+// Observer is told what happens. Calls of Visited come from many goroutines at once; SweepStarted comes before the first
+// Visited of its sweep and SweepEnded after the last. Visited must not block on a database or a network.
+type Observer interface {
+	SweepStarted(ctx context.Context, s Sweep)
+	Visited(ctx context.Context, v *Visit)
+	SweepEnded(ctx context.Context, s Sweep) error
+}

@@ -1,0 +1,69 @@
+package visit
+
+import (
+	"context"
+	"log/slog"
+	"runtime/debug"
+	"time"
+
+	"muster/internal/deploy"
+)
+
+// Options are what a Visitor works with.
+type Options struct {
+	Clients *deploy.Clients
+	Logger  *slog.Logger     // nil: nothing is logged
+	Now     func() time.Time // with a monotonic reading, as time.Now has, which is what nil means
+}
+
+// Visitor visits hosts. Make it with New.
+type Visitor struct {
+	clients *deploy.Clients
+	log     *slog.Logger
+	now     func() time.Time
+	hosts   memories
+}
+
+// New returns a Visitor that has not seen any host yet.
+func New(o Options) *Visitor {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return &Visitor{clients: o.Clients, log: o.Logger, now: o.Now}
+}
+
+// Visit visits a host and returns what became of it, which is never nil. sweep is the sweep's scheduled time. It blocks until
+// the visit has ended, at the latest soon after ctx or host.Deadlines.Visit has; then its failure is Cancelled or Timeout.
+func (v *Visitor) Visit(ctx context.Context, host Host, sweep time.Time) *Visit {
+	started := v.now()
+	id := newID(started)
+	a := &attempt{
+		Visitor: v,
+		host:    host,
+		log:     v.log.With("host", host.Name, "visit", id),
+		visit: &Visit{
+			ID: id, Sweep: sweep, Host: host.Name, Address: host.endpoint(), Started: started,
+		},
+		known: v.hosts.recall(&host),
+	}
+	result, err := a.guard(ctx)
+	a.disconnect()
+	a.finish(result, err)
+	return a.visit
+}
+
+// guard runs the attempt within the visit's deadline and makes a failure of a panic.
+func (a *attempt) guard(ctx context.Context) (result outcome, err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			a.log.Error("a visit broke down: this is a defect of muster", "err", cause, "stack", string(debug.Stack()))
+			result, err = outcome{}, &panicked{cause}
+		}
+	}()
+	ctx, cancel := within(ctx, "the visit", a.host.Deadlines.Visit)
+	defer cancel()
+	return a.run(ctx)
+}

@@ -1,0 +1,235 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"muster/internal/config"
+	"muster/internal/failure"
+	"muster/internal/report"
+	"muster/internal/visit"
+)
+
+// fakeVisitor takes a while for each visit and notes how many run at once.
+type fakeVisitor struct {
+	took map[string]time.Duration // by host; otherwise a second
+
+	mu      sync.Mutex
+	running int
+	most    int
+	visited []string
+}
+
+func (f *fakeVisitor) Visit(ctx context.Context, host visit.Host, sweep time.Time) *visit.Visit {
+	f.mu.Lock()
+	f.running++
+	f.most = max(f.most, f.running)
+	f.visited = append(f.visited, host.Name)
+	f.mu.Unlock()
+	defer func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.running--
+	}()
+	took := f.took[host.Name]
+	if took == 0 {
+		took = time.Second
+	}
+	select {
+	case <-time.After(took):
+		return &visit.Visit{Host: host.Name, Sweep: sweep, Report: &report.Report{Host: host.Name}}
+	case <-ctx.Done():
+		return visit.Failed(host, sweep, failure.New(failure.Run, failure.Cancelled, ctx.Err()))
+	}
+}
+
+// heard is an observer that notes what it is told, and that every sweep is told in order.
+type heard struct {
+	t      *testing.T
+	mu     sync.Mutex
+	open   map[time.Time]bool
+	visits []*visit.Visit
+	err    error // returned by SweepEnded
+}
+
+func (h *heard) SweepStarted(_ context.Context, s visit.Sweep) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.open[s.Time] = true
+}
+
+func (h *heard) Visited(_ context.Context, v *visit.Visit) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.open[v.Sweep] {
+		h.t.Errorf("a visit of %s outside of its sweep", v.Host)
+	}
+	h.visits = append(h.visits, v)
+}
+
+func (h *heard) SweepEnded(ctx context.Context, s visit.Sweep) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.open[s.Time] {
+		h.t.Error("a sweep ended that had not started")
+	}
+	if ctx.Err() != nil {
+		h.t.Error("the end of a sweep has no time left")
+	}
+	delete(h.open, s.Time)
+	return h.err
+}
+
+func (h *heard) kinds() map[failure.Kind]int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	kinds := make(map[failure.Kind]int)
+	for _, v := range h.visits {
+		if v.Failure == nil {
+			kinds[""]++
+		} else {
+			kinds[v.Failure.Kind]++
+		}
+	}
+	return kinds
+}
+
+// newTestController makes a controller of n hosts without store, mail and SSH.
+func newTestController(t *testing.T, n, parallel int) (*Controller, *fakeVisitor, *heard) {
+	t.Helper()
+	known := filepath.Join(t.TempDir(), "known_hosts")
+	if err := os.WriteFile(known, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg := &config.Config{Server: config.Server{Interval: time.Minute, Parallel: parallel}}
+	for i := range n {
+		cfg.Hosts = append(cfg.Hosts, config.Host{Name: fmt.Sprint("h", i), KnownHosts: []string{known}, Password: config.NewSecret("x")})
+	}
+	log := slog.New(slog.DiscardHandler)
+	w, err := newWatch(t.Context(), watchOptions{Config: cfg, Store: &fakeAlerts{}, Logger: log, Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &fakeVisitor{}
+	h := &heard{t: t, open: make(map[time.Time]bool)}
+	return &Controller{
+		config: cfg, log: log, now: time.Now, visitor: f, hosts: newHosts(cfg.Hosts), watch: w,
+		observers: visit.Observers{newJournal(log), h}, slots: make(chan struct{}, parallel),
+		running: make(map[string]struct{}),
+	}, f, h
+}
+
+func TestSweepVisitsEveryHostWithinTheBound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, f, h := newTestController(t, 100, 8)
+		summary, err := c.Run(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if summary.Visited != 100 || summary.Hosts != 100 || len(summary.Failed) != 0 || summary.Cancelled {
+			t.Errorf("summary = %+v", summary)
+		}
+		if f.most != 8 {
+			t.Errorf("%d visits ran at once, want 8", f.most)
+		}
+		if summary.Took != 13*time.Second {
+			t.Errorf("took %v, want 13 rounds of a second", summary.Took)
+		}
+		if len(h.visits) != 100 || len(h.open) != 0 {
+			t.Errorf("the observer heard of %d visits, %d sweeps are open", len(h.visits), len(h.open))
+		}
+	})
+}
+
+func TestServeNeverVisitsAHostTwiceAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, f, h := newTestController(t, 3, 8)
+		f.took = map[string]time.Duration{"h1": 150 * time.Second}
+		ctx, cancel := context.WithTimeout(t.Context(), 185*time.Second) // sweeps at 0, 60, 120, 180 s
+		defer cancel()
+		if err := c.Serve(ctx); err != nil {
+			t.Fatal(err)
+		}
+		count := make(map[string]int)
+		for _, host := range f.visited {
+			count[host]++
+		}
+		if count["h0"] != 4 || count["h1"] != 2 || count["h2"] != 4 {
+			t.Errorf("visits: %v, want 4 to h0 and h2, 2 to h1", count)
+		}
+		if kinds := h.kinds(); kinds[failure.Busy] != 2 || kinds[failure.Cancelled] != 1 || kinds[""] != 9 {
+			t.Errorf("outcomes: %v, want 9 reports, 2 busy, 1 cancelled", kinds)
+		}
+	})
+}
+
+func TestSweepThatIsCancelled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, f, h := newTestController(t, 10, 4)
+		ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
+		defer cancel()
+		summary, err := c.Run(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !summary.Cancelled || summary.Visited != 4 || len(summary.Failed) != 0 {
+			t.Errorf("summary = %+v, want 4 visits and that it was cancelled", summary)
+		}
+		if len(f.visited) != 8 || h.kinds()[failure.Cancelled] != 4 {
+			t.Errorf("%d visits began, %v", len(f.visited), h.kinds())
+		}
+	})
+}
+
+func TestSweepReturnsWhatObserversSay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _, h := newTestController(t, 1, 1)
+		h.err = errors.New("disk full")
+		if _, err := c.Run(t.Context()); !errors.Is(err, h.err) {
+			t.Errorf("Run = %v, want the observer's error", err)
+		}
+	})
+}
+
+func TestHostWhoseKeyCantBeReadFailsAlone(t *testing.T) {
+	c, f, h := newTestController(t, 3, 3)
+	c.hosts.configured[1].Key = filepath.Join(t.TempDir(), "missing")
+	f.took = map[string]time.Duration{"h0": time.Millisecond, "h2": time.Millisecond}
+	summary, err := c.Run(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if summary.Visited != 2 || len(summary.Failed) != 1 {
+		t.Fatalf("summary = %+v, want one failure", summary)
+	}
+	if failed := summary.Failed[0]; failed.Host != "h1" || failed.Failure.Kind != failure.Configuration {
+		t.Errorf("failure = %+v, want that of h1's key", failed.Failure)
+	}
+	if len(h.visits) != 3 {
+		t.Errorf("the observer heard of %d visits, want 3", len(h.visits))
+	}
+}
+
+func TestSweepsAreNamedApartWhateverTheClock(t *testing.T) {
+	c := &Controller{}
+	noon := time.Date(2026, 3, 1, 12, 0, 0, 999_999, time.FixedZone("", 3600))
+	first := c.schedule(noon)
+	if want := time.Date(2026, 3, 1, 11, 0, 0, 0, time.UTC); !first.Equal(want) || first.Location() != time.UTC {
+		t.Errorf("scheduled %v, want %v", first, want)
+	}
+	for _, now := range []time.Time{noon, noon.Add(-time.Hour), noon} {
+		next := c.schedule(now)
+		if !next.After(first) {
+			t.Errorf("at %v: %v, want later than %v", now, next, first)
+		}
+		first = next
+	}
+}

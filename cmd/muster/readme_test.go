@@ -1,0 +1,118 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"muster/internal/testserver"
+)
+
+// blocks returns the fenced blocks of a language in a document of the project.
+func blocks(t *testing.T, file, language string) []string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("../..", file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []string
+	for _, match := range regexp.MustCompile("(?ms)^```"+language+"\n(.*?)^```").FindAllStringSubmatch(string(text), -1) {
+		found = append(found, match[1])
+	}
+	if len(found) == 0 {
+		t.Fatalf("%s has no %s block", file, language)
+	}
+	return found
+}
+
+// TestMakeTargetsExist asks make for every target that the documents name, without making it.
+func TestMakeTargetsExist(t *testing.T) {
+	testserver.Need(t, "make", "make")
+	for _, file := range []string{"README.md", "CONTRIBUTING.md"} {
+		for _, block := range blocks(t, file, "sh") {
+			for line := range strings.Lines(block) {
+				command, _, _ := strings.Cut(line, "#")
+				if !strings.HasPrefix(command, "make") {
+					continue
+				}
+				make := exec.Command("sh", "-c", strings.TrimSpace(command)+" --dry-run")
+				make.Dir = "../.."
+				if output, err := make.CombinedOutput(); err != nil {
+					t.Errorf("%s: %s: %v\n%s", file, command, err, output)
+				}
+			}
+		}
+	}
+}
+
+// TestReadmeFirstFleet runs the commands of the README's first fleet as they stand there, but for the host's name: its
+// place takes an sshd on loopback. make has been run already, or there would be no tests; serve is stopped after a while.
+func TestReadmeFirstFleet(t *testing.T) {
+	p := newPlace(t)
+	sshd := testserver.SSHD(t, testserver.SSHDOptions{})
+	keyscan := testserver.Need(t, "ssh-keyscan", "openssh-client")
+	for _, folder := range []string{"bin", ".ssh"} {
+		if err := os.Mkdir(p.path(folder), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	muster, err := exec.LookPath("muster")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(muster, p.path("bin/muster")); err != nil {
+		t.Fatal(err)
+	}
+	// The editor puts the host, the user and the key into what init has written.
+	editor := p.write("editor", fmt.Sprintf(`#!/bin/sh -e
+sed -i 's|user="monitor" key="~/.ssh/id_ed25519"|user="%s" key="%s"|; s|address="host.example.org"|address="127.0.0.1" port="%d"|' "$1"
+`, sshd.User, sshd.KeyFile, sshd.Port))
+	if err := os.Chmod(editor, 0o700); err != nil {
+		t.Fatal(err)
+	}
+
+	var ran []string
+	for line := range strings.Lines(blocks(t, "README.md", "sh")[1]) {
+		command, _, _ := strings.Cut(line, "#")
+		command = strings.TrimSpace(command)
+		switch command {
+		case "make":
+			continue
+		case "bin/muster serve":
+			command = "timeout --preserve-status -s TERM 3 bin/muster serve"
+		}
+		command = strings.ReplaceAll(command, "ssh-keyscan web1.example.org", fmt.Sprintf("%s -p %d 127.0.0.1", keyscan, sshd.Port))
+		shell := exec.Command("sh", "-c", command)
+		shell.Dir = p.dir
+		shell.Env = []string{"HOME=" + p.dir, "EDITOR=" + editor, "PATH=" + os.Getenv("PATH")}
+		output, err := shell.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%s: %v\n%s", command, err, output)
+		}
+		ran = append(ran, command)
+		if strings.HasSuffix(command, "run") && !strings.Contains(string(output), "1 host visited") {
+			t.Errorf("%s:\n%s", command, output)
+		}
+		if strings.HasSuffix(command, "status") && !strings.Contains(string(output), "servers") {
+			t.Errorf("%s:\n%s", command, output)
+		}
+	}
+	if len(ran) != 6 {
+		t.Errorf("%d commands ran, want init, the editor, ssh-keyscan, run, status and serve: %q", len(ran), ran)
+	}
+}
+
+// TestReadmeConfiguration reads the README's configuration: it has no mistakes, and its hosts were never visited.
+func TestReadmeConfiguration(t *testing.T) {
+	p := newPlace(t)
+	p.write("muster.xml", blocks(t, "README.md", "xml")[0])
+	p.write("mail.pass", "secret")
+	r := p.want(1, "status")
+	if !strings.Contains(r.stdout, "web1") || strings.Count(r.stdout, "never") != 2 {
+		t.Errorf("status:\n%s\n%s", r.stdout, r.stderr)
+	}
+}

@@ -1,0 +1,137 @@
+// Package cli is Muster's command line: one command, one file, each with its options, its help and its Run.
+//
+// Main parses, runs one command and turns its error into an exit status, which happens here and nowhere else. What a
+// person or a program is to read goes to standard output; the log, progress and errors go to standard error. Colours and
+// progress appear on a terminal only.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"muster/internal/controller"
+)
+
+// Exit statuses.
+const (
+	exitOK       = 0 // all well
+	exitHosts    = 1 // some hosts failed
+	exitUsage    = 2 // the command line or the configuration
+	exitUnusable = 3 // the database, the queue or the mail server could not be used
+)
+
+const description = `Muster visits every machine of a fleet over SSH, stores what each reports, and mails what exceeds its limit.
+
+A first fleet: "muster init" writes a configuration to edit, "muster run" visits every host once, "muster status" shows
+what they reported, "muster serve" goes on doing so. "muster demo" shows all of it on this machine alone.
+
+Exit status: 0 all well; 1 some hosts failed; 2 usage or configuration; 3 the database or the mail server could not be
+used.`
+
+// commands is the command line.
+type commands struct {
+	Init    initCommand    `cmd:"" help:"Write an annotated configuration to start from."`
+	Run     runCommand     `cmd:"" help:"Visit every host once, now."`
+	Serve   serveCommand   `cmd:"" help:"Visit every host at each interval, until stopped."`
+	Status  statusCommand  `cmd:"" help:"Show each host with its last visit, CPU, memory, uptime and alerts."`
+	Schema  schemaCommand  `cmd:"" help:"Print the XML schema of the configuration or of a report."`
+	Demo    demoCommand    `cmd:"" help:"Show the main job on this machine alone: hosts, database and mail on loopback."`
+	Version versionCommand `cmd:"" help:"Print the version."`
+}
+
+// Env is where a command runs: its streams and its version. Commands reach the outside through it alone.
+type Env struct {
+	Stdout  io.Writer
+	Stderr  io.Writer
+	Version string
+}
+
+// exitError is an error that knows its exit status. err may be nil where everything that is to be said has been said.
+type exitError struct {
+	status int
+	err    error
+}
+
+func (e *exitError) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit status %d", e.status)
+	}
+	return e.err.Error()
+}
+
+func (e *exitError) Unwrap() error { return e.err }
+
+// Main runs the command that args (without the program's name) name and returns the exit status. SIGINT and SIGTERM
+// end the command in good order; a second one ends the process at once.
+func Main(args []string, env Env) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+
+	err := run(ctx, args, env)
+	status := statusOf(err)
+	var exit *exitError
+	if err != nil && !(errors.As(err, &exit) && exit.err == nil) {
+		fmt.Fprintf(env.Stderr, "muster: %v\n", err)
+	}
+	return status
+}
+
+// statusOf is the one place where an error becomes an exit status.
+func statusOf(err error) int {
+	var exit *exitError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &exit):
+		return exit.status
+	case errors.Is(err, controller.ErrUnusable):
+		return exitUnusable
+	}
+	return exitUsage
+}
+
+// stopParsing carries the exit status that kong asks for, after --help for one, out of its parser.
+type stopParsing int
+
+func run(ctx context.Context, args []string, env Env) (err error) {
+	defer func() {
+		switch p := recover().(type) {
+		case nil:
+		case stopParsing:
+			if p != 0 {
+				err = &exitError{status: exitUsage}
+			}
+		default:
+			panic(p)
+		}
+	}()
+	var c commands
+	parser, err := kong.New(&c,
+		kong.Name("muster"),
+		kong.Description(description),
+		kong.Writers(env.Stdout, env.Stderr),
+		kong.Exit(func(status int) { panic(stopParsing(status)) }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Bind(env),
+	)
+	if err != nil {
+		return err
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	command, err := parser.Parse(args)
+	if err != nil {
+		return fmt.Errorf("%w; muster --help shows the commands", err)
+	}
+	return command.Run()
+}

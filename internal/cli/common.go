@@ -1,0 +1,79 @@
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+
+	"golang.org/x/term"
+
+	"muster/internal/config"
+)
+
+// systemConfig is read where no file is named and the current folder has none.
+const systemConfig = "/etc/muster/muster.xml"
+
+// configFlag is the option that every command with a configuration has.
+type configFlag struct {
+	Config string `short:"c" placeholder:"FILE" help:"The configuration. Default: muster.xml in this folder, else /etc/muster/muster.xml."`
+}
+
+// load reads the configuration that the option names.
+func (f configFlag) load() (*config.Config, error) {
+	path := f.Config
+	if path == "" {
+		path = "muster.xml"
+		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+			path = systemConfig
+		}
+	}
+	c, err := config.Load(path)
+	var mistakes config.Mistakes
+	switch {
+	case errors.As(err, &mistakes):
+		return nil, fmt.Errorf("the configuration has mistakes:\n%w", err)
+	case errors.Is(err, fs.ErrNotExist) && f.Config == "":
+		return nil, errors.New("there is no muster.xml here and no " + systemConfig + ": write one with muster init, or name one with -c")
+	case err != nil:
+		return nil, fmt.Errorf("configuration: %w", err)
+	}
+	return c, nil
+}
+
+// newLogger returns the logger that the configuration asks for, and what closes it.
+func newLogger(c config.Server, stderr io.Writer) (*slog.Logger, io.Closer, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {
+		return nil, nil, err
+	}
+	out, closer := stderr, io.Closer(io.NopCloser(nil))
+	if c.LogFile != "" {
+		file, err := os.OpenFile(c.LogFile, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+		if err != nil {
+			return nil, nil, fmt.Errorf("log file: %w", err)
+		}
+		out, closer = file, file
+	}
+	options := &slog.HandlerOptions{Level: level}
+	if c.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(out, options)), closer, nil
+	}
+	return slog.New(slog.NewTextHandler(out, options)), closer, nil
+}
+
+// isTerminal reports whether a person watches w.
+func isTerminal(w io.Writer) bool {
+	file, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(file.Fd()))
+}
+
+func writeJSON(w io.Writer, v any) error {
+	encoder := json.NewEncoder(w)
+	encoder.SetIndent("", "  ")
+	encoder.SetEscapeHTML(false)
+	return encoder.Encode(v)
+}

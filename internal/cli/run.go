@@ -1,0 +1,154 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"muster/internal/config"
+	"muster/internal/controller"
+	"muster/internal/deploy"
+	"muster/internal/visit"
+)
+
+type runCommand struct {
+	configFlag
+	JSON bool `help:"Print what the sweep came to as JSON."`
+}
+
+// Help is shown by muster run --help.
+func (runCommand) Help() string {
+	return `Makes one sweep: every host is visited once, its report stored, its limits evaluated, and one mail sent to each
+receiver who has news. Shows progress on a terminal. Every host that failed is listed with the stage at which it failed
+and what to do about it.
+
+Exit status: 0 all well; 1 some hosts failed; 2 usage or configuration; 3 the database or the mail server could not be
+used.`
+}
+
+// Run makes the sweep.
+func (c runCommand) Run(ctx context.Context, env Env) error {
+	cfg, err := c.load()
+	if err != nil {
+		return err
+	}
+	p := newProgress(env.Stderr)
+	s, err := openServer(ctx, env, cfg, p.Log(), p)
+	if err != nil {
+		return err
+	}
+	summary, err := s.controller.Run(ctx)
+	err = errors.Join(err, s.Close())
+	p.Close()
+	if c.JSON {
+		err = errors.Join(err, writeJSON(env.Stdout, summaryJSON(summary)))
+	} else {
+		printSummary(env.Stdout, summary)
+	}
+	switch {
+	case err != nil:
+		return err
+	case summary.Cancelled:
+		return &exitError{exitHosts, fmt.Errorf("stopped after %d of %d hosts", summary.Visited+len(summary.Failed), summary.Hosts)}
+	case len(summary.Failed) > 0:
+		return &exitError{status: exitHosts}
+	}
+	return nil
+}
+
+// server is a controller with its log.
+type server struct {
+	controller *controller.Controller
+	log        *slog.Logger
+	logFile    io.Closer
+}
+
+// openServer makes the controller that the configuration asks for, with its log. Where the configuration names no log
+// file the log goes to stderr.
+func openServer(ctx context.Context, env Env, cfg *config.Config, stderr io.Writer, observers ...visit.Observer) (*server, error) {
+	log, logFile, err := newLogger(cfg.Server, stderr)
+	if err != nil {
+		return nil, err
+	}
+	clients, err := deploy.Embedded()
+	if err != nil {
+		return nil, errors.Join(err, logFile.Close())
+	}
+	log.Info("muster", "version", env.Version, "configuration", cfg.File, "hosts", len(cfg.Hosts))
+	for _, warning := range cfg.Warnings {
+		log.Warn("configuration", "warning", warning.String())
+	}
+	made, err := controller.New(ctx, controller.Options{Config: cfg, Logger: log, Clients: clients, Observers: observers})
+	if err != nil {
+		log.Error("can't start", "err", err)
+		return nil, errors.Join(err, logFile.Close())
+	}
+	return &server{controller: made, log: log, logFile: logFile}, nil
+}
+
+// Close releases what openServer acquired.
+func (s *server) Close() error {
+	return errors.Join(s.controller.Close(), s.logFile.Close())
+}
+
+// printSummary says what a sweep came to: the hosts that failed, each with advice, and one line for all.
+func printSummary(w io.Writer, s controller.Summary) {
+	for _, v := range s.Failed {
+		fmt.Fprintf(w, "%s (%s): %s: %s\n    %s\n", printable(v.Host), v.Address, v.Failure.Stage,
+			printable(v.Failure.Err.Error()), printable(v.Failure.Help()))
+	}
+	fmt.Fprintf(w, "%s visited in %s: %d reported, %d failed; %s\n", count(s.Hosts, "host"),
+		s.Took.Round(time.Millisecond), s.Visited, len(s.Failed), alertsLine(s))
+}
+
+func alertsLine(s controller.Summary) string {
+	if s.Firing == 0 && s.Raised == 0 && s.Ended == 0 {
+		return "no alerts"
+	}
+	return fmt.Sprintf("%s (%d new, %d over)", count(s.Firing, "alert"), s.Raised, s.Ended)
+}
+
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+type sweepResult struct {
+	Sweep     time.Time       `json:"sweep"`
+	Seconds   float64         `json:"seconds"`
+	Hosts     int             `json:"hosts"`
+	Reported  int             `json:"reported"`
+	Failed    []failureResult `json:"failed"`
+	Alerts    int             `json:"alerts"`
+	Raised    int             `json:"raised"`
+	Ended     int             `json:"ended"`
+	Cancelled bool            `json:"cancelled"`
+}
+
+type failureResult struct {
+	Host    string `json:"host"`
+	Address string `json:"address"`
+	Stage   string `json:"stage"`
+	Kind    string `json:"kind"`
+	Error   string `json:"error"`
+	Advice  string `json:"advice"`
+}
+
+func summaryJSON(s controller.Summary) sweepResult {
+	result := sweepResult{
+		Sweep: s.Sweep, Seconds: s.Took.Seconds(), Hosts: s.Hosts, Reported: s.Visited, Failed: []failureResult{},
+		Alerts: s.Firing, Raised: s.Raised, Ended: s.Ended, Cancelled: s.Cancelled,
+	}
+	for _, v := range s.Failed {
+		result.Failed = append(result.Failed, failureResult{
+			Host: v.Host, Address: v.Address, Stage: string(v.Failure.Stage), Kind: string(v.Failure.Kind),
+			Error: v.Failure.Err.Error(), Advice: v.Failure.Help(),
+		})
+	}
+	return result
+}

@@ -1,0 +1,267 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"charm.land/lipgloss/v2"
+	"charm.land/lipgloss/v2/table"
+
+	"muster/internal/alert"
+	"muster/internal/config"
+	"muster/internal/controller"
+	"muster/internal/report"
+	"muster/internal/store"
+)
+
+type statusCommand struct {
+	configFlag
+	JSON bool     `help:"Print JSON."`
+	Host []string `arg:"" optional:"" help:"Hosts or groups to show; default: all."`
+}
+
+// Help is shown by muster status --help.
+func (statusCommand) Help() string {
+	return `Shows what the database knows of each host of the configuration: its last visit, CPU, memory and uptime as last
+reported, and the alerts that hold. Nothing is visited.
+
+Exit status: 0 the last visit to every host shown brought a report; 1 some host failed or was never visited; 2 usage or
+configuration; 3 the database could not be used.`
+}
+
+// Run prints the status.
+func (c statusCommand) Run(ctx context.Context, env Env) error {
+	cfg, err := c.load()
+	if err != nil {
+		return err
+	}
+	hosts, err := readStatus(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	if hosts, err = selectHosts(hosts, c.Host); err != nil {
+		return err
+	}
+	if c.JSON {
+		err = writeJSON(env.Stdout, statusJSON(hosts))
+	} else {
+		err = printStatus(env.Stdout, hosts, time.Now())
+	}
+	if err == nil && slices.ContainsFunc(hosts, func(h store.HostStatus) bool { return h.Succeeded.IsZero() || h.Kind != "" }) {
+		return &exitError{status: exitHosts}
+	}
+	return err
+}
+
+// readStatus returns the status of the hosts of the configuration, in its order, those never visited too.
+func readStatus(ctx context.Context, cfg *config.Config) (_ []store.HostStatus, err error) {
+	database, err := store.Open(ctx, store.Options{
+		URL:      cfg.Database.URL,
+		Password: cfg.Database.Password.Reveal(),
+		Logger:   slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("database %w: %w", controller.ErrUnusable, err)
+	}
+	defer func() { err = errors.Join(err, database.Close()) }()
+	stored, err := database.Status(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("database %w: %w", controller.ErrUnusable, err)
+	}
+	known := make(map[string]store.HostStatus, len(stored))
+	for _, h := range stored {
+		known[h.Host] = h
+	}
+	hosts := make([]store.HostStatus, 0, len(cfg.Hosts))
+	for _, h := range cfg.Hosts {
+		status := known[h.Name]
+		status.Host = h.Name
+		status.Groups = strings.Join(h.Groups, "/")
+		hosts = append(hosts, status)
+	}
+	return hosts, nil
+}
+
+// selectHosts returns the hosts that are named, or lie in a group that is; all where nothing is named.
+func selectHosts(hosts []store.HostStatus, names []string) ([]store.HostStatus, error) {
+	if len(names) == 0 {
+		return hosts, nil
+	}
+	var selected []store.HostStatus
+	found := make(map[string]bool)
+	for _, h := range hosts {
+		wanted := false
+		for _, name := range names {
+			if h.Host == name || slices.Contains(strings.Split(h.Groups, "/"), name) {
+				found[name], wanted = true, true
+			}
+		}
+		if wanted {
+			selected = append(selected, h)
+		}
+	}
+	for _, name := range names {
+		if !found[name] {
+			return nil, fmt.Errorf("the configuration has no host and no group %q", name)
+		}
+	}
+	return selected, nil
+}
+
+// printStatus prints a table, in colour where w is a terminal, and below it what is wrong, each in words.
+func printStatus(w io.Writer, hosts []store.HostStatus, now time.Time) error {
+	rows := table.New().
+		Border(lipgloss.NormalBorder()).
+		BorderTop(false).BorderBottom(false).BorderLeft(false).BorderRight(false).
+		BorderColumn(false).BorderRow(false).
+		Headers("HOST", "GROUP", "LAST VISIT", "CPU", "MEMORY", "UPTIME", "ALERTS")
+	for _, h := range hosts {
+		rows.Row(printable(h.Host), printable(h.Groups), lastVisit(h, now), latest(h, "cpu.usage"),
+			latest(h, "memory.usage"), latest(h, "uptime"), alertsOf(h))
+	}
+	rows.StyleFunc(func(row, column int) lipgloss.Style {
+		style := lipgloss.NewStyle().PaddingRight(2)
+		if column >= 3 && column <= 5 {
+			style = style.AlignHorizontal(lipgloss.Right)
+		}
+		switch {
+		case row == table.HeaderRow:
+			return style.Bold(true)
+		case column == 2 && hosts[row].Kind != "", column == 6 && len(hosts[row].Alerts) > 0:
+			return style.Foreground(lipgloss.Red)
+		case column == 2 && hosts[row].Visited.IsZero():
+			return style.Foreground(lipgloss.Yellow)
+		}
+		return style
+	})
+	if _, err := lipgloss.Fprintln(w, trimLines(rows.String())); err != nil {
+		return err
+	}
+	for _, h := range hosts {
+		if h.Kind != "" {
+			fmt.Fprintf(w, "\n%s (%s): %s: %s\n    %s\n", printable(h.Host), h.Address, h.Stage, printable(h.Error), printable(h.Advice))
+		}
+		for _, a := range h.Alerts {
+			if a.Statistic == alert.VisitFailed && h.Kind != "" {
+				continue // said already
+			}
+			fmt.Fprintf(w, "\n%s: %s\n", printable(h.Host), alertInWords(a, now))
+		}
+	}
+	return nil
+}
+
+func lastVisit(h store.HostStatus, now time.Time) string {
+	switch {
+	case h.Visited.IsZero():
+		return "never"
+	case h.Kind != "":
+		return ago(h.Visited, now) + ", " + h.Kind
+	}
+	return ago(h.Visited, now)
+}
+
+// ago returns how long ago t was, in words for a table.
+func ago(t, now time.Time) string {
+	return report.FormatValue(max(now.Sub(t), 0).Truncate(time.Second).Seconds(), "s") + " ago"
+}
+
+func latest(h store.HostStatus, statistic string) string {
+	value, ok := h.Latest[statistic]
+	if !ok {
+		return "-"
+	}
+	definition, _ := report.Lookup(statistic)
+	return report.FormatValue(value, definition.Unit)
+}
+
+func alertsOf(h store.HostStatus) string {
+	var names []string
+	for _, a := range h.Alerts {
+		name := a.Statistic
+		if a.Instance != "" {
+			name += " " + printable(a.Instance)
+		}
+		names = append(names, name)
+	}
+	if len(names) > 2 {
+		names = append(names[:2], fmt.Sprintf("and %d more", len(names)-2))
+	}
+	return strings.Join(names, ", ")
+}
+
+func alertInWords(a store.Alert, now time.Time) string {
+	series := a.Statistic
+	if a.Instance != "" {
+		series += " " + printable(a.Instance)
+	}
+	words := fmt.Sprintf("%s is %s, limit %s, since %s (%s)", series, report.FormatValue(a.Value, a.Unit), a.Limit,
+		a.Since.Local().Format("2006-01-02 15:04:05"), ago(a.Since, now))
+	if a.Text != "" {
+		words += ": " + printable(a.Text)
+	}
+	return words
+}
+
+func trimLines(text string) string {
+	lines := strings.Split(text, "\n")
+	for i := range lines {
+		lines[i] = strings.TrimRight(lines[i], " ")
+	}
+	return strings.Join(lines, "\n")
+}
+
+// printable makes text from outside safe to show.
+func printable(text string) string { return report.Visible(text, 0) }
+
+type hostJSON struct {
+	Host      string             `json:"host"`
+	Group     string             `json:"group"`
+	Address   string             `json:"address,omitempty"`
+	Visited   *time.Time         `json:"visited"`
+	Succeeded *time.Time         `json:"reported"`
+	Failure   *failureResult     `json:"failure"`
+	Latest    map[string]float64 `json:"latest"`
+	Alerts    []alertJSON        `json:"alerts"`
+}
+
+type alertJSON struct {
+	Statistic string    `json:"statistic"`
+	Instance  string    `json:"instance,omitempty"`
+	Unit      string    `json:"unit"`
+	Limit     string    `json:"limit"`
+	Value     float64   `json:"value"`
+	Since     time.Time `json:"since"`
+	Text      string    `json:"text,omitempty"`
+}
+
+func statusJSON(hosts []store.HostStatus) []hostJSON {
+	result := make([]hostJSON, 0, len(hosts))
+	for _, h := range hosts {
+		j := hostJSON{
+			Host: h.Host, Group: h.Groups, Address: h.Address, Visited: timeOrNil(h.Visited),
+			Succeeded: timeOrNil(h.Succeeded), Latest: h.Latest, Alerts: []alertJSON{},
+		}
+		if h.Kind != "" {
+			j.Failure = &failureResult{Host: h.Host, Address: h.Address, Stage: h.Stage, Kind: h.Kind, Error: h.Error, Advice: h.Advice}
+		}
+		for _, a := range h.Alerts {
+			j.Alerts = append(j.Alerts, alertJSON{a.Statistic, a.Instance, a.Unit, a.Limit, a.Value, a.Since, a.Text})
+		}
+		result = append(result, j)
+	}
+	return result
+}
+
+func timeOrNil(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}

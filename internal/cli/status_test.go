@@ -1,0 +1,95 @@
+package cli
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"time"
+
+	"muster/internal/store"
+)
+
+var statusNow = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+func statusHosts() []store.HostStatus {
+	return []store.HostStatus{
+		{
+			Host: "web1", Groups: "web/front", Address: "10.0.0.11:22", Visited: statusNow.Add(-42 * time.Second),
+			Succeeded: statusNow.Add(-42 * time.Second),
+			Latest:    map[string]float64{"cpu.usage": 12.34, "memory.usage": 55, "uptime": 90061},
+		},
+		{
+			Host: "db1", Groups: "db", Address: "10.0.0.21:22", Visited: statusNow.Add(-time.Hour),
+			Succeeded: statusNow.Add(-48 * time.Hour), Stage: "dial", Kind: "refused", Error: "connection refused\x1b[31m",
+			Advice: "check that sshd runs",
+			Latest: map[string]float64{"memory.usage": 91.5},
+			Alerts: []store.Alert{
+				{Statistic: "memory.usage", Unit: "%", Value: 91.5, Limit: "above 90 %", Since: statusNow.Add(-time.Hour)},
+				{Statistic: "disk.usage", Instance: "/v\u202ear", Unit: "%", Value: 99, Limit: "above 85 %", Since: statusNow.Add(-time.Minute)},
+				{Statistic: "visit.failed", Unit: "1", Value: 1, Limit: "above 0", Since: statusNow.Add(-time.Hour), Text: "refused"},
+			},
+		},
+		{Host: "new1", Groups: "web"},
+	}
+}
+
+func TestPrintStatus(t *testing.T) {
+	var out bytes.Buffer
+	if err := printStatus(&out, statusHosts(), statusNow); err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(out.String(), "\n")
+	for i, want := range []string{
+		"HOST  GROUP      LAST VISIT        CPU  MEMORY  UPTIME  ALERTS",
+		"─",
+		"web1  web/front  42s ago        12.3 %    55 %   1d 1h",
+		`db1   db         1h ago, refused     -  91.5 %       -  memory.usage, disk.usage /v\u202ear, and 1 more`,
+		"new1  web        never               -       -       -",
+	} {
+		if got := strings.Join(strings.Fields(lines[i]), " "); !strings.HasPrefix(got, strings.Join(strings.Fields(want), " ")) {
+			t.Errorf("line %d: %q, want %q", i+1, got, want)
+		}
+	}
+	for _, want := range []string{
+		`db1 (10.0.0.21:22): dial: connection refused\x1b[31m`, "    check that sshd runs",
+		"db1: memory.usage is 91.5 %, limit above 90 %, since ",
+		`db1: disk.usage /v\u202ear is 99 %, limit above 85 %`,
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("status does not show %q:\n%s", want, out.String())
+		}
+	}
+	if strings.Count(out.String(), "visit.failed") != 0 {
+		t.Errorf("the failed visit is shown twice:\n%s", out.String())
+	}
+	if strings.ContainsAny(out.String(), "\x1b\u202e") {
+		t.Errorf("status lets control characters through:\n%q", out.String())
+	}
+}
+
+func TestSelectHosts(t *testing.T) {
+	for _, c := range []struct {
+		names []string
+		want  string
+	}{
+		{nil, "web1 db1 new1"},
+		{[]string{"db1"}, "db1"},
+		{[]string{"web"}, "web1 new1"},
+		{[]string{"front", "new1"}, "web1 new1"},
+	} {
+		hosts, err := selectHosts(statusHosts(), c.names)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, h := range hosts {
+			got = append(got, h.Host)
+		}
+		if strings.Join(got, " ") != c.want {
+			t.Errorf("selectHosts(%q) = %q, want %q", c.names, got, c.want)
+		}
+	}
+	if _, err := selectHosts(statusHosts(), []string{"web1", "nobody"}); err == nil || !strings.Contains(err.Error(), "nobody") {
+		t.Errorf("an unknown host: %v, want an error that names it", err)
+	}
+}

@@ -124,7 +124,7 @@ func TestDocumentation(t *testing.T) {
 	if !*update {
 		t.Fatalf("%s is not that of the catalogue: run this test with -update", path)
 	}
-	if err := os.WriteFile(path, []byte(want), 0o644); err != nil { //nolint:gosec // documentation is for everyone
+	if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }

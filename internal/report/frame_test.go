@@ -212,7 +212,7 @@ func TestDamagedFrames(t *testing.T) {
 		"not base64":           {header + "\n!" + body[1:], ErrAltered},
 		"line ends inside":     {header + "\n" + body[:60] + "\n" + body[60:], ErrAltered},
 		"padding":              {header + "\n" + strings.TrimSuffix(body, "==\n") + "AA\n", ErrAltered},
-		"loose padding":        {header + "\n" + body[:133] + "/==\n", ErrAltered},
+		"loose padding":        {header + "\n" + body[:133] + string(body[133]+1) + "==\n", ErrAltered},
 	} {
 		_, got, err := readFrame(strings.NewReader(test.input))
 		if !errors.Is(err, test.want) || got != nil {
@@ -263,7 +263,8 @@ func TestCheck(t *testing.T) {
 	if err := f.Check(sealed[:99]); !errors.Is(err, ErrCut) {
 		t.Errorf("shorter: %v", err)
 	}
-	if err := f.Check(append(sealed[:100:100], 0)); !errors.Is(err, ErrAltered) {
+	err := f.Check(append(sealed[:100:100], 0))
+	if !errors.Is(err, ErrAltered) || !strings.Contains(err.Error(), "101 bytes instead of 100") {
 		t.Errorf("longer: %v", err)
 	}
 	if err := f.Check(sealedReport(101)[1:]); !errors.Is(err, ErrAltered) {

@@ -189,7 +189,7 @@ func FuzzFrame(f *testing.F) {
 			t.Error(err)
 		}
 		written := strings.TrimSpace(frame(t, got))
-		if !strings.Contains(strings.Replace(string(input), "\r\n", "\n", -1), written) {
+		if !strings.Contains(strings.ReplaceAll(string(input), "\r\n", "\n"), written) {
 			t.Errorf("%q is not in the input", written)
 		}
 	})

@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// typical returns a report like that of a server with six disks and eight network interfaces: 120 statistics.
+// typical returns a report like that of a server with six file systems and three network interfaces: about 100
+// statistics, 10 kB.
 func typical() *Report {
 	r := &Report{
 		Visit:    "01J9ZK3T5V8Q",
@@ -49,7 +50,7 @@ func typical() *Report {
 	return r
 }
 
-// cleaned is a report that has one of everything that is hard to write.
+// awkward is a report that has one of everything that is hard to write.
 func awkward() *Report {
 	r := typical()
 	r.Statistics = []Statistic{

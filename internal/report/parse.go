@@ -67,17 +67,17 @@ func (p *parser) head(r *Report) error {
 		var err error
 		switch a.name {
 		case "visit":
-			r.Visit, err = keep(a.value, MaxText)
+			r.Visit, err = keep(a.value)
 		case "host":
-			r.Host, err = keep(a.value, MaxText)
+			r.Host, err = keep(a.value)
 		case "client":
-			r.Client, err = keep(a.value, MaxText)
+			r.Client, err = keep(a.value)
 		case "os":
-			r.OS, err = keep(a.value, MaxText)
+			r.OS, err = keep(a.value)
 		case "arch":
-			r.Arch, err = keep(a.value, MaxText)
+			r.Arch, err = keep(a.value)
 		case "hostname":
-			r.Hostname, err = keep(a.value, MaxText)
+			r.Hostname, err = keep(a.value)
 		case "time":
 			moment = a.value
 			r.Time, err = parseTime(a.value)
@@ -90,9 +90,9 @@ func (p *parser) head(r *Report) error {
 		[2]string{"client", r.Client}, [2]string{"os", r.OS}, [2]string{"arch", r.Arch})
 }
 
-// keep checks a text and returns a copy, so that the document need not stay in memory for it.
-func keep(text string, most int) (string, error) {
-	if err := checkText(text, most); err != nil {
+// keep checks a text of at most MaxText characters and returns a copy, so that the document need not stay in memory for it.
+func keep(text string) (string, error) {
+	if err := checkText(text, MaxText); err != nil {
 		return "", err
 	}
 	return strings.Clone(text), nil

@@ -35,8 +35,8 @@ func accepted() map[string]string {
 			`host="h"`, `host="h" region="eu" xmlns:z="urn:z" z:q="1"`, 1),
 		"newer element after": document(uptimeStatistic,
 			`<logs channel="Security"><record id="1">text &amp; <![CDATA[<more> ]]></record></logs><more/>`),
-		"element of others": opening + `<statistics><s xmlns="urn:other"><statistic name="X"/></s>` + uptimeStatistic +
-			`<z:s xmlns:z="urn:z" name="uptime" instance="">text</z:s></statistics><failures><f xmlns="urn:other"/></failures></report>`,
+		"element of others": opening + `<statistics><statistic xmlns="urn:other"><statistic name="X"/></statistic>` + uptimeStatistic +
+			`<z:s xmlns:z="urn:z" name="uptime" instance="">text</z:s></statistics><failures><failure xmlns="urn:other"/></failures><failures xmlns="urn:other"/></report>`,
 		"newer content": document(strings.Replace(uptimeStatistic, "/>", `><threshold value="x"/></statistic>`, 1), ""),
 		"not the schema: element of ours among statistics": document("<summary>1</summary>"+uptimeStatistic, ""),
 		"not the schema: element of ours first":            strings.Replace(valid, "<statistics>", "<head/><statistics>", 1),

@@ -88,6 +88,11 @@ func TestRates(t *testing.T) {
 			list{cpu("user", 10), cpu("idle", 10)}, list{cpu("user", 20), cpu("idle", 10)}, time.Second,
 			list{gaugeOf("cpu.usage", "", "%", 100), gaugeOf("cpu.share", "user", "%", 100), gaugeOf("cpu.share", "idle", "%", 0)},
 		},
+		"a guest's time is counted before its host's": {
+			list{cpu("user", 0), cpu("idle", 0), cpu("guest", 0)}, list{cpu("user", 4), cpu("idle", 0), cpu("guest", 5)}, time.Second,
+			list{gaugeOf("cpu.usage", "", "%", 100), gaugeOf("cpu.share", "user", "%", 100), gaugeOf("cpu.share", "idle", "%", 0),
+				gaugeOf("cpu.share", "guest", "%", 100)},
+		},
 		"iowait went back": { // as Linux allows
 			list{cpu("user", 0), cpu("idle", 0), cpu("iowait", 5)}, list{cpu("user", 1), cpu("idle", 3), cpu("iowait", 4)}, time.Second,
 			list{gaugeOf("cpu.usage", "", "%", 25), gaugeOf("cpu.share", "user", "%", 25), gaugeOf("cpu.share", "idle", "%", 75),
@@ -104,7 +109,7 @@ func TestRates(t *testing.T) {
 		},
 		"restarted, as uptime shows": {
 			list{gaugeOf("uptime", "", "s", 500), counterOf("swap.in", "", "B", 1)},
-			list{gaugeOf("uptime", "", "s", 100), counterOf("swap.in", "", "B", 1000)}, time.Hour, nil,
+			list{gaugeOf("uptime", "", "s", 100), counterOf("swap.in", "", "B", 1000)}, time.Minute, nil,
 		},
 		"restarted, and up for longer than before": {
 			list{gaugeOf("uptime", "", "s", 30), counterOf("swap.in", "", "B", 1)},

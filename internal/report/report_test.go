@@ -129,6 +129,7 @@ func TestClean(t *testing.T) {
 		{"a\x1b[2Jb\nc\x7f", "a\uFFFD[2Jb\uFFFDc\uFFFD"},
 		{"\xffabc\xc3", "\uFFFDabc\uFFFD"},
 		{"x\u202Egpj.exe\u2066", "x\uFFFDgpj.exe\uFFFD"},
+		{"\u061C\u200E\u200F\u202A\u2069|\u061B\u200D\u2010\u2029", "\uFFFD\uFFFD\uFFFD\uFFFD\uFFFD|\u061B\u200D\u2010\uFFFD"},
 		{"\u0085\u2028\uFEFF\uFFFE\uFFFF", "\uFFFD\uFFFD\uFFFD\uFFFD\uFFFD"},
 		{long, long},
 		{long + "1", strings.Repeat("é", MaxInstance-9) + "~1ad0db38"},

@@ -2,12 +2,13 @@ package seal
 
 import (
 	"bytes"
-	"compress/flate"
 	"errors"
 	"fmt"
 	"runtime"
 	"strings"
 	"testing"
+
+	"github.com/klauspost/compress/flate"
 )
 
 // What a host sealed with the right key can still be hostile.

@@ -44,15 +44,15 @@ type Options struct {
 
 // Summary is what one sweep came to.
 type Summary struct {
-	Sweep     time.Time     // the scheduled time that names the sweep
-	Took      time.Duration // until its end, storing and mailing included
-	Hosts     int           // in the configuration
-	Visited   int           // visits that ended with a report
-	Failed    []*visit.Visit
-	Raised    int  // alerts that began
-	Ended     int  // alerts that are over
-	Firing    int  // alerts that hold now
-	Cancelled bool // the context ended before the sweep did
+	Sweep     time.Time      // the scheduled time that names the sweep
+	Took      time.Duration  // until its end, storing and mailing included
+	Hosts     int            // in the configuration
+	Visited   int            // visits that ended with a report
+	Failed    []*visit.Visit // in the order in which they ended; those that say nothing of their host are left out
+	Raised    int            // alerts that began
+	Ended     int            // alerts that are over
+	Firing    int            // alerts that hold now
+	Cancelled bool           // the context ended before the sweep did
 }
 
 // ErrUnusable is in the chain of every error that says that the data directory, the database or the mail server could
@@ -295,7 +295,7 @@ func (t *tally) add(v *visit.Visit) {
 	switch {
 	case v.Failure == nil:
 		t.summary.Visited++
-	case v.Failure.Kind != failure.Cancelled:
+	case !saysNothing(v):
 		t.summary.Failed = append(t.summary.Failed, v)
 	}
 }

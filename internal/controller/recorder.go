@@ -105,7 +105,7 @@ func (r *recorder) Visited(_ context.Context, v *visit.Visit) {
 	if p := r.sweeps[v.Sweep]; p != nil {
 		p.waiting++
 		p.row.Visited++
-		if v.Failure != nil {
+		if v.Failure != nil && !saysNothing(v) {
 			p.row.Failed++
 		}
 	}
@@ -284,6 +284,7 @@ func (r *recorder) row(v *visit.Visit) store.Visit {
 		Sent:     v.Sent,
 		Received: v.Received,
 		Uploaded: v.Uploaded,
+		Skipped:  saysNothing(v),
 		Log:      v.Log,
 		Stages:   make(map[string]time.Duration, len(v.Stages)),
 		Report:   v.Report,

@@ -45,11 +45,13 @@ func newBatch(visits []Visit, known *knownSeries) (*batch, error) {
 		row := newVisitRow(v)
 		b.visits = append(b.visits, row)
 		sweeps[row.SweepTime] = struct{}{}
-		host := newHostRow(v, &row)
-		if other, ok := hosts[host.Name]; ok {
-			host = later(other, host)
+		if !v.Skipped {
+			host := newHostRow(v, &row)
+			if other, ok := hosts[host.Name]; ok {
+				host = later(other, host)
+			}
+			hosts[host.Name] = host
 		}
-		hosts[host.Name] = host
 		if v.Report != nil {
 			scratch = b.addStatistics(&row, v.Report.Statistics, known, scratch)
 		}
@@ -142,11 +144,13 @@ func newVisitRow(v *Visit) visitRow {
 	if v.Started.IsZero() {
 		row.Started = stamp(v.Sweep)
 	}
-	if v.Report == nil {
-		row.Outcome = "failed"
-		row.SourceFailures = "{}"
-	} else {
+	switch {
+	case v.Report != nil:
 		row.SourceFailures = failuresJSON(v.Report.Failures)
+	case v.Skipped:
+		row.Outcome, row.SourceFailures = "skipped", "{}"
+	default:
+		row.Outcome, row.SourceFailures = "failed", "{}"
 	}
 	return row
 }
@@ -197,14 +201,18 @@ func stagesJSON(stages map[string]time.Duration) string {
 	return encode(out)
 }
 
-// failuresJSON returns {"disk":"no answer in 5 s",…}.
+// failuresJSON returns {"disk":"/mnt: no answer in 5 s; /srv: …",…}.
 func failuresJSON(failures []report.Failure) string {
 	out := make(map[string]string, min(len(failures), maxParts))
 	for _, f := range failures {
 		if len(out) == maxParts {
 			break
 		}
-		out[key(f.Source, maxWord)] = prose(f.Reason, maxReason)
+		source, reason := key(f.Source, maxWord), f.Reason
+		if other, ok := out[source]; ok {
+			reason = other + "; " + reason
+		}
+		out[source] = prose(reason, maxReason)
 	}
 	return encode(out)
 }

@@ -25,13 +25,14 @@ type Visit struct {
 	Sent     int64
 	Received int64
 	Uploaded bool
+	Skipped  bool   // it did not take place, or was broken off, for reasons that are not the host's: its Kind says why
 	Stage    string // of the failure; empty: none
 	Kind     string
 	Error    string
 	Advice   string
 	Log      string
 	Stages   map[string]time.Duration
-	Report   *report.Report // nil: failed
+	Report   *report.Report // nil: failed, or skipped
 }
 
 // Save stores visits in one transaction: the visits, their statistics, and what they say of their hosts. What is there

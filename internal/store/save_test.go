@@ -82,6 +82,46 @@ func testEveryColumn(t *testing.T, x *target) {
 	}
 }
 
+func testSkipped(t *testing.T, x *target) {
+	s := x.open(t)
+	good := Visit{ID: "v1", Sweep: noon(), Host: "web1", Started: noon(), Report: &report.Report{OS: "linux"}}
+	skipped := Visit{
+		ID: "v2", Sweep: noon().Add(time.Minute), Host: "web1", Started: noon().Add(time.Minute), Skipped: true,
+		Stage: "dial", Kind: "busy", Error: "the visit before still runs",
+	}
+	never := Visit{ID: "v3", Sweep: noon(), Host: "web2", Started: noon(), Skipped: true, Kind: "cancelled"}
+	save(t, s, good, skipped, never)
+
+	hosts, err := s.Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(hosts) != 1 || hosts[0].Host != "web1" || hosts[0].Kind != "" || !hosts[0].Visited.Equal(noon()) {
+		t.Errorf("hosts are %+v, want web1 alone, as its last visit left it", hosts)
+	}
+	var outcomes []string
+	if err := s.db.Table("visits").Order("visit_id").Pluck("outcome", &outcomes).Error; err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(outcomes, []string{"ok", "skipped", "skipped"}) {
+		t.Errorf("outcomes are %v", outcomes)
+	}
+}
+
+func testSourceFailures(t *testing.T, x *target) {
+	s := x.open(t)
+	save(t, s, Visit{ID: "v1", Sweep: noon(), Host: "web1", Started: noon(), Report: &report.Report{Failures: []report.Failure{
+		{Source: "disk", Reason: "/mnt: no answer"}, {Source: "cpu", Reason: "odd"}, {Source: "disk", Reason: "/srv: no answer"},
+	}}})
+	var failures string
+	if err := s.db.Table("visits").Pluck("source_failures", &failures).Error; err != nil {
+		t.Fatal(err)
+	}
+	if got, want := compact(t, failures), `{"cpu":"odd","disk":"/mnt: no answer; /srv: no answer"}`; got != want {
+		t.Errorf("source_failures is %s, want %s", got, want)
+	}
+}
+
 // compact returns JSON without the spaces that an engine may have put in.
 func compact(t *testing.T, text string) string {
 	t.Helper()

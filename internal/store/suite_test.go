@@ -26,6 +26,8 @@ func conformance(t *testing.T, x *target) {
 		test func(*testing.T, *target)
 	}{
 		{"EveryColumnIsStored", testEveryColumn},
+		{"SkippedVisitsAreNoNewsOfTheirHost", testSkipped},
+		{"FailuresOfOneSourceAreJoined", testSourceFailures},
 		{"RepeatedDeliveryIsStoredOnce", testRepeatedDelivery},
 		{"NothingOfAFailedTransactionStays", testRollback},
 		{"HostsOnlyMoveForward", testHostsForward},

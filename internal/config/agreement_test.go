@@ -134,7 +134,7 @@ func TestSchemaAgreesOnValues(t *testing.T) {
 		{`<server log-level="%s"/>`, []string{"debug", "info", "warn", "error", " info "}, []string{"", "INFO", "warning", "debug info"}},
 		{`<server log-format="%s"/>`, []string{"text", "json"}, []string{"", "JSON", "logfmt"}},
 		{`<host address="%s" key="k"/>`,
-			[]string{"a", "A.b", "a.", "a_b", "_a", "a-b.c--d", "1a", "a.1a", "10.0.0.1", "::1", "[::1]", "::", "2001:db8::", "fe80::1%eth0", "[fe80::1%eth0]", "::ffff:1.2.3.4"},
+			[]string{"a", "A.b", "a.", strings.Repeat("a", 63), strings.Repeat("a.", 126) + "a", "a_b", "_a", "a-b.c--d", "1a", "a.1a", "10.0.0.1", "::1", "[::1]", "::", "2001:db8::", "fe80::1%eth0", "[fe80::1%eth0]", "::ffff:1.2.3.4"},
 			[]string{"", ".", "a..b", ".a", "a-", "-a", "a.-b", "a/b", "a b", "a@b", "a:22", "[a]", "[::1", "::1]", "[::1]:22", "1:2", "ü", "a,b", "*"}},
 		{`<host address="a" key="k" port="%s"/>`, []string{"1", "22", "65535"}, []string{"", "0", "65536", "022", "-1", "ssh", "2 2"}},
 		{`<host address="a" key="k" name="%s"/>`, []string{"a", "a b", "a/b", "ü", "  a  ", "機"}, []string{"", " ", "a&#x200b;b", "a&#x85;b", "a&#x2028;b", strings.Repeat("x", 256)}},

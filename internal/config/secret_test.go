@@ -146,6 +146,31 @@ func TestLoadSecrets(t *testing.T) {
 	}
 }
 
+// TestOwner tells files of root from others.
+func TestOwner(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("modes do not say who can read a file on Windows")
+	}
+	path := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(path, []byte("opensesame"), 0o400); err != nil {
+		t.Fatal(err)
+	}
+	check := func(want Access) {
+		t.Helper()
+		if _, got, err := readSecret(path, 100); err != nil || got != want {
+			t.Errorf("got %+v, %v, want %+v", got, err, want)
+		}
+	}
+	root := os.Geteuid() == 0
+	check(Access{Mode: 0o400, RootOwned: root})
+	if root {
+		if err := os.Chown(path, 65534, 0); err != nil {
+			t.Fatal(err)
+		}
+		check(Access{Mode: 0o400, RootOwned: false})
+	}
+}
+
 func TestSecretsDoNotReachMistakes(t *testing.T) {
 	document := muster(`<host address="a" key="k" pasword="hunter2" passwort="hunter2" password="hunter2&#10;"/>
 <database url="mysql://u:hunter2@h/n" password="ENV:hunter2"/>

@@ -69,7 +69,7 @@ func defaultTimeouts() Timeouts {
 		Dial:           10 * time.Second,
 		Handshake:      15 * time.Second,
 		Authentication: 20 * time.Second,
-		Platform:       15 * time.Second,
+		Platform:       30 * time.Second,
 		Deploy:         60 * time.Second,
 		Run:            30 * time.Second,
 		Receive:        30 * time.Second,

@@ -32,7 +32,7 @@ func TestDefaults(t *testing.T) {
 			Transfer:   "stdout",
 			Timeouts: Timeouts{
 				Dial: 10 * time.Second, Handshake: 15 * time.Second, Authentication: 20 * time.Second,
-				Platform: 15 * time.Second, Deploy: time.Minute, Run: 30 * time.Second, Receive: 30 * time.Second,
+				Platform: 30 * time.Second, Deploy: time.Minute, Run: 30 * time.Second, Receive: 30 * time.Second,
 				Visit: 2 * time.Minute,
 			},
 			Limits: []Limit{{Statistic: "visit.failed", Unit: "1", Above: new(float64)}},

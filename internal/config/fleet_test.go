@@ -145,7 +145,7 @@ func TestTimeoutsAreInheritedOneByOne(t *testing.T) {
 <timeouts dial="1s" visit="50s"/>`))
 	const s = time.Second
 	for name, want := range map[string]Timeouts{
-		"outside": {1 * s, 15 * s, 20 * s, 15 * s, 60 * s, 30 * s, 30 * s, 50 * s},
+		"outside": {1 * s, 15 * s, 20 * s, 30 * s, 60 * s, 30 * s, 30 * s, 50 * s},
 		"group":   {2 * s, 2 * s, 2 * s, 2 * s, 2 * s, 2 * s, 2 * s, 50 * s},
 		"host":    {2 * s, 2 * s, 2 * s, 2 * s, 2 * s, 3 * s, 2 * s, 4 * s},
 	} {

@@ -7,9 +7,11 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"muster/internal/deploy"
 	"muster/internal/deploy/deploytest"
@@ -18,9 +20,12 @@ import (
 	"muster/internal/sshtest"
 )
 
+// nonce is in all clients of these tests, so that none is found on this machine where another run has left it.
+var nonce = strconv.FormatInt(time.Now().UnixNano(), 36)
+
 // script is a client that is quick to make: all that deploying asks of a client is its version.
 func script(version string) string {
-	return "#!/bin/sh\n[ \"$1\" = --version ] && echo " + version + "\n"
+	return "#!/bin/sh\n# " + nonce + "\n[ \"$1\" = --version ] && echo " + version + "\n"
 }
 
 // scripts returns a set with such a client for this platform.

@@ -266,6 +266,61 @@ func TestInstallTidies(t *testing.T) {
 	}
 }
 
+// What is old is for the host's clock to say, here one that is a month behind.
+func TestInstallTidiesByTheHostsClock(t *testing.T) {
+	const behind = 30 * 24 * time.Hour
+	h := newHost(t, func(o *sshtest.Options) {
+		o.Exec = func(ctx context.Context, s *sshtest.Session) sshtest.Exit {
+			if client, ok := strings.CutSuffix(s.Command, " --version"); ok {
+				then := time.Now().Add(-behind)
+				_ = os.Chtimes(client, then, then)
+			}
+			return sshtest.Shell(ctx, s)
+		}
+	})
+	if err := os.MkdirAll(h.cache(), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	young := filepath.Join(h.cache(), "muster-client-0123456789abcdef")
+	if err := os.WriteFile(young, nil, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	then := time.Now().Add(-behind - 24*time.Hour)
+	if err := os.Chtimes(young, then, then); err != nil {
+		t.Fatal(err)
+	}
+	install(t, h, scripts(t, "1.0"), "")
+	if _, err := os.Stat(young); err != nil {
+		t.Errorf("a version of the day before is gone: %v", err)
+	}
+}
+
+// What a shell says is in any language; its status is not.
+func TestInstallWhereTheShellRefuses(t *testing.T) {
+	for name, test := range map[string]struct {
+		said   string
+		status uint32
+		words  string
+	}{
+		"not executable": {"Keine Berechtigung", 126, "Keine Berechtigung"},
+		"not found":      {"nicht gefunden", 127, "ChrootDirectory"},
+		"csh":            {"/x: Permission denied.", 1, "Permission denied"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHost(t, func(o *sshtest.Options) {
+				o.Exec = func(ctx context.Context, s *sshtest.Session) sshtest.Exit {
+					if strings.HasSuffix(s.Command, " --version") {
+						return sshtest.Answer(test.said, test.status)(ctx, s)
+					}
+					return sshtest.Shell(ctx, s)
+				}
+			})
+			_, err := scripts(t, "1.0").Install(t.Context(), h.conn, deploytest.Native(), "here")
+			wantFailure(t, err, failure.Deploy, failure.NoExec, test.words)
+		})
+	}
+}
+
 func TestInstallQuarantined(t *testing.T) {
 	h := newHost(t, func(o *sshtest.Options) {
 		o.Exec = func(ctx context.Context, s *sshtest.Session) sshtest.Exit {

@@ -39,13 +39,13 @@ func dial(t *testing.T, s *testserver.Sshd) *remote.Conn {
 	return conn
 }
 
-// What users have for a shell must not matter.
+// What users have for a shell must not matter: each that this machine has is tried, and sh is always there.
 func TestInstallBySSHD(t *testing.T) {
 	for _, shell := range []string{"/bin/sh", "/bin/bash", "/bin/zsh", "/bin/tcsh", "/usr/bin/fish"} {
+		if _, err := exec.LookPath(shell); err != nil && shell != "/bin/sh" {
+			continue
+		}
 		t.Run(filepath.Base(shell), func(t *testing.T) {
-			if _, err := exec.LookPath(shell); err != nil {
-				t.Skipf("there is no %s on this machine", shell)
-			}
 			s := testserver.SSHD(t, testserver.SSHDOptions{Shell: shell})
 			conn := dial(t, s)
 			platform, err := deploy.Detect(t.Context(), conn)

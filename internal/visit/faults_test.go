@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -313,6 +314,44 @@ func TestClientThatDoesNotEnd(t *testing.T) {
 	f.becomes(hangingAt(failure.Open))
 	wantReport(t, f.visitor().Visit(t.Context(), f.host(t), sweep))
 	f.wantNothingLeft(t)
+}
+
+// A client that has delivered its report is told to stop, and heard to the end.
+func TestClientIsToldToStop(t *testing.T) {
+	f := newFake(t, nil)
+	f.becomes(func(ctx context.Context, s *sshtest.Session) sshtest.Exit {
+		stdin := bufio.NewReader(s.Stdin)
+		exit := reporting(nil)(ctx, &sshtest.Session{Home: s.Home, Stdin: stdin, Stdout: s.Stdout, Stderr: s.Stderr})
+		if more, err := io.ReadAll(stdin); err == nil && len(more) == 0 {
+			_, _ = io.WriteString(s.Stderr, "told to stop\n")
+		}
+		return exit
+	})
+	v := f.visitor().Visit(t.Context(), f.host(t), sweep)
+	wantReport(t, v)
+	if v.Log != "told to stop" {
+		t.Errorf("the log is %q", v.Log)
+	}
+}
+
+// Whoever listens to a client's log has ended before the visit has, however it ends.
+func TestNobodyListensAfterwards(t *testing.T) {
+	f := newFake(t, nil)
+	visitor, host := f.visitor(), f.host(t)
+	for range 20 {
+		ctx, cancel := context.WithCancel(t.Context())
+		f.becomes(func(_ context.Context, s *sshtest.Session) sshtest.Exit {
+			_, _ = s.Stderr.Write(make([]byte, 100_000))
+			cancel()
+			return sshtest.Exit{}
+		})
+		_ = visitor.Visit(ctx, host, sweep)
+		cancel()
+		stacks := make([]byte, 1<<20)
+		if stacks := string(stacks[:runtime.Stack(stacks, true)]); strings.Contains(stacks, "transcript).listen") {
+			t.Fatalf("somebody still listens:\n%s", stacks)
+		}
+	}
 }
 
 func TestCancelled(t *testing.T) {

@@ -2,7 +2,6 @@ package visit_test
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -104,10 +103,8 @@ func TestRealClientBySSHD(t *testing.T) {
 
 // A login script that prints is what most breaks tools of this kind.
 func TestNoiseBySSHD(t *testing.T) {
-	if _, err := exec.LookPath("/bin/bash"); err != nil {
-		t.Skip("there is no bash, which reads a script for every command, on this machine")
-	}
-	s := testserver.SSHD(t, testserver.SSHDOptions{Shell: "/bin/bash"})
+	bash := testserver.Need(t, "bash", "bash") // it reads a script before every command
+	s := testserver.SSHD(t, testserver.SSHDOptions{Shell: bash})
 	host := sshdHost(t, s)
 	// sshd's own SFTP server is started by the shell, and is disturbed by what the script prints: as with OpenSSH's sftp.
 	script := "case $BASH_EXECUTION_STRING in *sftp*) ;; *) printf 'You are being watched!\\n\\033[5mLinux is great';; esac\n"

@@ -1,0 +1,177 @@
+package deploy
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// Each shell that is on this machine must read a quoted path as it was.
+func TestQuote(t *testing.T) {
+	paths := []string{
+		"/home/u/.cache/muster", "/a b", "/it's", `/back\\slash\`, "/wow!!", "/$HOME `id` $(id)", `/"quoted"`, "/a;b&c|d>e<f", "/*?[x]{y}~",
+		"/grüße", "/-n", "/%d",
+	}
+	for _, p := range paths {
+		if isSimple(p) != (quote(p) == p) {
+			t.Errorf("%s is quoted as %s", p, quote(p))
+		}
+		for _, shell := range []string{"sh", "bash", "zsh", "tcsh", "csh", "fish", "busybox"} {
+			program, err := exec.LookPath(shell)
+			if err != nil {
+				continue
+			}
+			arguments := []string{"-c", "printf %s " + quote(p)}
+			if shell == "busybox" {
+				arguments = append([]string{"sh"}, arguments...)
+			}
+			got, err := exec.Command(program, arguments...).Output()
+			if err != nil || string(got) != p {
+				t.Errorf("%s reads %s as %q, %v; want %q", shell, quote(p), got, err, p)
+			}
+		}
+	}
+	if got, want := quote(`/it's a\b!`), `'/it'\''s a'\\'b'\!''`; got != want {
+		t.Errorf("got %s, want %s, which csh and fish read too", got, want)
+	}
+}
+
+func TestParseAccount(t *testing.T) {
+	for said, want := range map[string]account{
+		"1000\n":                             {uid: "1000"},
+		"\n0\n/var/cache/u\n":                {uid: "0", cache: "/var/cache/u"},
+		"Welcome, user 7\n42\n\n1000\n/c/\n": {uid: "1000", cache: "/c"},
+		"1000\r\n/c\r\n":                     {uid: "1000", cache: "/c"},
+		"1000\nrelative\n":                   {uid: "1000"},
+		"1000\n/c\x1b[0m\n":                  {uid: "1000"},
+		"id: not found\n":                    {},
+		"12345678901\n":                      {},
+		"":                                   {},
+	} {
+		if got := parseAccount(said); got != want {
+			t.Errorf("%q: got %+v, want %+v", said, got, want)
+		}
+	}
+}
+
+func TestPlaces(t *testing.T) {
+	for name, test := range map[string]struct {
+		system, directory string
+		user              account
+		want              string
+	}{
+		"Linux": {
+			"linux", "", account{uid: "5"},
+			"/h/.cache/muster /var/tmp/muster-5 /tmp/muster-5 /run/user/5/muster /dev/shm/muster-5",
+		},
+		"Linux, another cache": {
+			"linux", "", account{uid: "5", cache: "/c"},
+			"/c/muster /var/tmp/muster-5 /tmp/muster-5 /run/user/5/muster /dev/shm/muster-5",
+		},
+		"FreeBSD":         {"freebsd", "", account{uid: "5"}, "/h/.cache/muster /var/tmp/muster-5 /tmp/muster-5"},
+		"macOS":           {"darwin", "", account{uid: "5"}, "/h/Library/Caches/muster /var/tmp/muster-5 /tmp/muster-5"},
+		"nobody knows us": {"linux", "", account{}, "/h/.cache/muster"},
+		"configured":      {"linux", "/opt/x/", account{uid: "5"}, "/opt/x"},
+		"in the home":     {"linux", "~/x", account{uid: "5"}, "/h/x"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			places, failed := posixPlaces(test.system, "/h", test.directory, test.user)
+			if failed != nil {
+				t.Fatal(failed)
+			}
+			var got []string
+			for _, p := range places {
+				got = append(got, p.path)
+				if p.inHome != strings.HasPrefix(p.path, "/h/") {
+					t.Errorf("%s is in the home: %v", p.path, p.inHome)
+				}
+			}
+			if strings.Join(got, " ") != test.want {
+				t.Errorf("got %s, want %s", got, test.want)
+			}
+		})
+	}
+}
+
+func TestWindowsPlaces(t *testing.T) {
+	for directory, want := range map[string]place{
+		`C:\Tools\muster`:  {path: "/C:/Tools/muster", command: `C:\Tools\muster`},
+		"D:/x/":            {path: "/D:/x", command: `D:\x`},
+		"/C:/x":            {path: "/C:/x", command: `C:\x`},
+		`tools\muster`:     {path: "/C:/Users/u/tools/muster", command: `tools\muster`, base: "/C:/Users/u", inHome: true},
+		"~/tools-1.0/_x":   {path: "/C:/Users/u/tools-1.0/_x", command: `tools-1.0\_x`, base: "/C:/Users/u", inHome: true},
+		`.\a\..\muster`:    {path: "/C:/Users/u/muster", command: "muster", base: "/C:/Users/u", inHome: true},
+		`C:\Program Files`: {}, "/x": {}, `\\server\share`: {}, "a&b": {}, "%x%": {}, "a^b": {},
+	} {
+		got, failed := windowsPlaces("/C:/Users/u", directory)
+		switch {
+		case want == place{} && failed == nil:
+			t.Errorf("%s is accepted as %+v", directory, got)
+		case want != place{} && (failed != nil || len(got) != 1 || got[0] != want):
+			t.Errorf("%s: got %+v, %v; want %+v", directory, got, failed, want)
+		}
+	}
+}
+
+func TestWay(t *testing.T) {
+	for name, test := range map[string]struct {
+		home, real string
+		inHome     bool
+		want       string
+	}{
+		"from the root":           {"/home/u", "/opt/x", false, "/ /opt /opt/x"},
+		"from the home":           {"/home/u", "/home/u/.cache/muster", true, "/home/u/.cache /home/u/.cache/muster"},
+		"out of the home by link": {"/home/u", "/tmp/x", true, "/ /tmp /tmp/x"},
+		"a home like another":     {"/home/u", "/home/u2/x", true, "/ /home /home/u2 /home/u2/x"},
+		"the root itself":         {"/home/u", "/", false, "/"},
+	} {
+		if got := strings.Join(way(test.home, test.real, test.inHome), " "); got != test.want {
+			t.Errorf("%s: got %s, want %s", name, got, test.want)
+		}
+	}
+}
+
+// The listings are those of GNU, busybox and BSD, with access control lists and labels.
+func TestParseList(t *testing.T) {
+	folders := []string{"/", "/tmp", "/tmp/muster-5"}
+	for name, listing := range map[string]string{
+		"GNU": "drwxr-xr-x 18 0 0 4096 Jan  1  2024 /\ndrwxrwxrwt 10 0 0 4096 Nov 23 08:00 /tmp\n" +
+			"drwx------  2 5 5 4096 Nov 23 08:00 /tmp/muster-5\n",
+		"with lists and labels": "drwxr-xr-x. 18 0 0 4096 Jan  1  2024 /\ndrwxrwxrwt+ 10 0 0 4096 Nov 23 08:00 /tmp\n" +
+			"drwx------@  2 5 5 64 Nov 23 08:00 /tmp/muster-5\n",
+		"noise": "Welcome\ntotal 7\ndrwx 1 2 3\ndrwxr-xr-x 18 0 0 4096 Jan  1  2024 /\r\nls: something\n" +
+			"drwxrwxrwt 10 0 0 4096 Nov 23 08:00 /tmp\r\ndrwx------  2 5 5 4096 Nov 23 08:00 /tmp/muster-5\r\n",
+	} {
+		got := parseList(listing, folders)
+		want := []part{
+			{path: "/", uid: "0", folder: true},
+			{path: "/tmp", uid: "0", folder: true, othersWrite: true, sticky: true},
+			{path: "/tmp/muster-5", uid: "5", folder: true},
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: got %+v", name, got)
+		}
+	}
+	link := parseList("lrwxrwxrwx 1 5 5 9 Nov 23 08:00 /tmp -> /mnt/tmp\n", []string{"/tmp"})
+	if len(link) != 1 || !link[0].link || link[0].othersWrite {
+		t.Errorf("a link: got %+v", link)
+	}
+	if got := parseList("drwxr-xr-x 18 0 0 4096 Jan  1  2024 /tmp\n", folders); len(got) != 0 {
+		t.Errorf("a listing of something else: got %+v", got)
+	}
+}
+
+func TestFindSum(t *testing.T) {
+	sum := strings.Repeat("0a", 32)
+	for said, want := range map[string]string{
+		sum + "  file\n":             sum,
+		`\` + sum + "  odd\\nname\n": sum,
+		"SHA256 hash of x:\r\n" + strings.ToUpper(sum) + "\r\nCertUtil: done": sum,
+		sum[2:] + "\n": "", "": "", "zz" + sum[2:]: "",
+	} {
+		if got := findSum(said); got != want {
+			t.Errorf("%q: got %q", said, got)
+		}
+	}
+}

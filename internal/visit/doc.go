@@ -6,8 +6,8 @@
 // wrong. Each stage has a deadline, the whole has one, and all of them end a visit by closing its connection, as the end of
 // the context does. A panic fails the visit in which it happens and no other. When Visit returns nothing of it is left: no
 // connection, no goroutine; and on the host no process, for the client ends with its standard input, and no file but the
-// client. (A report's file can stay behind where the connection is lost at the wrong moment: the next upload tidies it
-// away.)
+// client. (Half an upload, or a report's file, can stay behind where the connection is lost at the wrong moment: the next
+// upload tidies it away.)
 //
 // Key, nonce and id of each visit are fresh and random. What the host sends is bounded before it is kept, and is believed
 // only as far as its seal, its schema, and host and visit in it agree with what was asked.

@@ -303,7 +303,10 @@ func TestDeadlines(t *testing.T) {
 			if last := v.Stages[len(v.Stages)-1]; last.Stage != test.stage || last.Took <= 0 {
 				t.Errorf("the last stage was %v", last)
 			}
-			f.wantNothingLeft(t)
+			f.wantNoConnection(t)
+			if test.stage != failure.Deploy { // on a busy machine the deadline comes in the middle of the upload
+				f.wantNoFile(t)
+			}
 		})
 	}
 }

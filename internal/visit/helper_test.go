@@ -209,6 +209,12 @@ func wantFailure(t testing.TB, v *visit.Visit, stage failure.Stage, kind failure
 // wantNothingLeft checks that no connection is left, and no file on the host but the client.
 func (f *fake) wantNothingLeft(t *testing.T) {
 	t.Helper()
+	f.wantNoConnection(t)
+	f.wantNoFile(t)
+}
+
+func (f *fake) wantNoConnection(t *testing.T) {
+	t.Helper()
 	for limit := time.Now().Add(10 * time.Second); ; {
 		open, _ := f.Connections()
 		if open == 0 {
@@ -220,6 +226,10 @@ func (f *fake) wantNothingLeft(t *testing.T) {
 		}
 		time.Sleep(time.Millisecond) // the server notices in its own time that we are gone
 	}
+}
+
+func (f *fake) wantNoFile(t *testing.T) {
+	t.Helper()
 	entries, err := os.ReadDir(filepath.Join(f.home, ".cache/muster"))
 	if err != nil && !os.IsNotExist(err) {
 		t.Fatal(err)

@@ -127,12 +127,7 @@ func From(stage Stage, err error) *Error {
 	if known.Stage != "" {
 		return known
 	}
-	placed := *known
-	placed.Stage = stage
-	if err != error(known) {
-		placed.Host, placed.Err = "", err // err's own text begins with the host
-	}
-	return &placed
+	return &Error{Stage: stage, Kind: known.Kind, Advice: known.Advice, Err: err}
 }
 
 // Classify returns the kind of an error of the operating system, the network or a context; Disconnected where it is

@@ -17,12 +17,15 @@ var errClosed = fmt.Errorf("the connection was closed: %w", net.ErrClosed)
 // Conn is a connection to a host that has been verified and has let us in. Every method that can block ends when its
 // context does, by closing the connection, after which every other call fails too.
 type Conn struct {
-	wire  *wire
-	ssh   ssh.Conn
-	tasks sync.WaitGroup
-	over  chan struct{} // closed when the SSH connection is over
-	err   error         // why; set before over is closed
-	sftp  chan *Files   // holds the SFTP session, nil before it is opened; empty while somebody opens it
+	wire *wire
+	ssh  ssh.Conn
+	over chan struct{} // closed when the SSH connection is over
+	err  error         // why; set before over is closed
+	sftp chan *Files   // holds the SFTP session, nil before it is opened; empty while somebody opens it
+
+	mu      sync.Mutex
+	closing bool // Close was called: no task begins any more
+	tasks   sync.WaitGroup
 }
 
 func newConn(conn ssh.Conn, w *wire, channels <-chan ssh.NewChannel, requests <-chan *ssh.Request) *Conn {
@@ -46,8 +49,25 @@ func newConn(conn ssh.Conn, w *wire, channels <-chan ssh.NewChannel, requests <-
 // fails.
 func (c *Conn) Close() error {
 	c.wire.end(errClosed)
+	c.mu.Lock()
+	c.closing = true
+	c.mu.Unlock()
 	c.tasks.Wait()
 	return nil
+}
+
+// run runs a task that ends with the connection, in a goroutine for which Close waits. When the connection has ended
+// already the task does too: then it is run at once.
+func (c *Conn) run(task func()) {
+	c.mu.Lock()
+	closing := c.closing
+	if !closing {
+		c.tasks.Go(task)
+	}
+	c.mu.Unlock()
+	if closing {
+		task()
+	}
 }
 
 // Traffic returns the bytes sent and received so far on the wire, encryption and all. It may be called at any time.
@@ -97,7 +117,7 @@ func (c *Conn) openSession(refused failure.Kind, note func(*ssh.Request), closed
 	case err != nil:
 		return nil, c.explain(failure.Disconnected, fmt.Errorf("open a session: %w", err))
 	}
-	c.tasks.Go(func() {
+	c.run(func() {
 		for request := range requests {
 			note(request)
 		}

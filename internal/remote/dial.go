@@ -161,7 +161,7 @@ func (d *dialer) handshake(ctx context.Context, w *wire) (*Conn, error) {
 		ClientVersion:     clientVersion,
 		HostKeyCallback:   d.verify,
 		HostKeyAlgorithms: d.HostKeys.algorithms(d.address),
-		AuthCallback:      d.login.next(w),
+		AuthCallback:      d.login.next,
 	})
 	if err != nil {
 		return nil, d.explainHandshake(err)

@@ -3,6 +3,7 @@ package remote_test
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"slices"
 	"strings"
@@ -31,7 +32,7 @@ func TestDialRefusesOptionsThatCannotWork(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			o := good
 			change(&o)
-			_, err := remote.Dial(t.Context(), o)
+			_, err := remote.Dial(within(t), o)
 			found := want{stage: failure.Dial, kind: failure.Configuration, says: []string{name}}.check(t, err)
 			if found.Host != "web1" {
 				t.Errorf("the failure names the host %q", found.Host)
@@ -111,7 +112,7 @@ func TestDialWhenTheHostMisbehaves(t *testing.T) {
 				o.Deadlines.Handshake = short
 			}
 			started := time.Now()
-			_, err := remote.Dial(t.Context(), o)
+			_, err := remote.Dial(within(t), o)
 			c.want.check(t, err)
 			if took := time.Since(started); took > deadline/2 {
 				t.Errorf("it took %s", took)
@@ -119,6 +120,14 @@ func TestDialWhenTheHostMisbehaves(t *testing.T) {
 			closed(t, server)
 		})
 	}
+}
+
+func TestDialPassesOverLinesBeforeTheGreeting(t *testing.T) {
+	noLeak(t)
+	dial(t, options(t, newServer(t, sshtest.Options{Accept: func(conn net.Conn) net.Conn {
+		_, _ = io.WriteString(conn, "Authorised use only\r\nSSH\nnot SSH-2.0\r\n")
+		return conn
+	}})))
 }
 
 // drip sends a byte now and then, which no timeout for a single read would notice.
@@ -167,7 +176,7 @@ func TestDialEndsALoginAtItsDeadline(t *testing.T) {
 	server, _ := slowLogin(t)
 	o := options(t, server)
 	o.Deadlines.Authentication = short
-	_, err := remote.Dial(t.Context(), o)
+	_, err := remote.Dial(within(t), o)
 	want{failure.Authentication, failure.Timeout, []string{"150ms"}, []string{"UseDNS"}}.check(t, err)
 }
 
@@ -200,7 +209,7 @@ func TestDialEndsALoginThatIsAnEndlessBanner(t *testing.T) {
 		}
 	}})
 	_, err := remote.Dial(within(t), options(t, server))
-	want{failure.Authentication, failure.NotSSH, []string{"256 kB"}, []string{"banner"}}.check(t, err)
+	want{failure.Authentication, failure.NotSSH, []string{"64 kB"}, []string{"banner"}}.check(t, err)
 	closed(t, server)
 }
 

@@ -2,6 +2,8 @@ package remote
 
 import (
 	"net"
+	"runtime"
+	"sync/atomic"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -17,4 +19,17 @@ func CheckHostKey(h *HostKeys, address string, remote net.Addr, key ssh.PublicKe
 	if found := h.check(address, remote, key); found != nil {
 		panic(found)
 	}
+}
+
+// RunUntilOver runs a task that lasts a little longer than the connection, and tells whether it has ended.
+func (c *Conn) RunUntilOver() (ended func() bool) {
+	var flag atomic.Bool
+	c.run(func() {
+		<-c.over
+		for range 1000 {
+			runtime.Gosched()
+		}
+		flag.Store(true)
+	})
+	return flag.Load
 }

@@ -75,7 +75,7 @@ func (c *Conn) openFiles() (*Files, error) {
 		}
 		return nil, c.explain(failure.NoSFTP, errors.New("the host has no SFTP subsystem"))
 	}
-	c.tasks.Go(func() { _, _ = io.Copy(io.Discard, channel.Stderr()) })
+	c.run(func() { _, _ = io.Copy(io.Discard, channel.Stderr()) })
 	pipe := &sftpPipe{channel: channel}
 	pipe.allow(maxAnswer)
 	client, err := sftp.NewClientPipe(pipe, pipe, sftp.UseConcurrentWrites(true), sftp.UseFstat(true))
@@ -88,7 +88,7 @@ func (c *Conn) openFiles() (*Files, error) {
 		return nil, found
 	}
 	// The client's own goroutine ends with the channel.
-	c.tasks.Go(func() { _ = client.Wait() })
+	c.run(func() { _ = client.Wait() })
 	files := &Files{conn: c, client: client, pipe: pipe, turn: make(chan struct{}, 1)}
 	files.turn <- struct{}{}
 	return files, nil

@@ -217,6 +217,17 @@ func TestHostCertificates(t *testing.T) {
 	}
 }
 
+func TestHostWithoutTheCertificateThatItShouldHave(t *testing.T) {
+	noLeak(t)
+	authority := newKey(t)
+	o := options(t, newServer(t, sshtest.Options{}))
+	o.HostKeys = knownHosts(t, line("@cert-authority *", authority))
+	_, err := remote.Dial(within(t), o)
+	want{failure.Handshake, failure.HostKeyUnknown,
+		[]string{ssh.FingerprintSHA256(authority.PublicKey()), "no certificate", ssh.KeyAlgoED25519},
+		[]string{"HostCertificate"}}.check(t, err)
+}
+
 func TestHostKeysServeManyDialsAtOnce(t *testing.T) {
 	noLeak(t)
 	good, bad := newServer(t, sshtest.Options{}), newServer(t, sshtest.Options{})

@@ -13,8 +13,7 @@ import (
 
 var errRejected = errors.New("the host rejected the login")
 
-// login is one attempt to log in: all keys, then the password, each offered once (RFC 4252). The SSH library asks next
-// for a method after each answer of the host.
+// login is one attempt to log in: all keys, then the password, each offered once (RFC 4252).
 type login struct {
 	user     string
 	signers  []ssh.Signer
@@ -29,31 +28,25 @@ type login struct {
 	strange   string   // a question that we do not answer
 }
 
-// next returns the library's callback. It gives up at once where the connection is lost, which the library does not
-// tell from a method that was refused.
-func (l *login) next(w *wire) ssh.ClientAuthCallback {
-	return func(c *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
-		if reason := w.ended(); reason != nil {
-			return nil, reason
+// next is the SSH library's question for the next method, after each answer of the host.
+func (l *login) next(c *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
+	l.asked, l.allowed, l.partial = true, c.AllowedMethods, len(c.PartialSuccessMethods) > 0
+	switch {
+	case !l.keysUsed && len(l.signers) > 0 && slices.Contains(l.allowed, "publickey"):
+		l.keysUsed = true
+		for _, signer := range l.signers {
+			l.tried = append(l.tried, describeKey(signer.PublicKey()))
 		}
-		l.asked, l.allowed, l.partial = true, c.AllowedMethods, len(c.PartialSuccessMethods) > 0
-		switch {
-		case !l.keysUsed && len(l.signers) > 0 && slices.Contains(l.allowed, "publickey"):
-			l.keysUsed = true
-			for _, signer := range l.signers {
-				l.tried = append(l.tried, describeKey(signer.PublicKey()))
-			}
-			return ssh.PublicKeys(l.signers...), nil
-		case l.password == "" || l.passwords > 0:
-		case slices.Contains(l.allowed, "password"):
-			l.passwords++
-			l.tried = append(l.tried, "the password")
-			return ssh.Password(l.password), nil
-		case l.strange == "" && slices.Contains(l.allowed, "keyboard-interactive"):
-			return ssh.KeyboardInteractive(l.answer), nil
-		}
-		return nil, errRejected
+		return ssh.PublicKeys(l.signers...), nil
+	case l.password == "" || l.passwords > 0:
+	case slices.Contains(l.allowed, "password"):
+		l.passwords++
+		l.tried = append(l.tried, "the password")
+		return ssh.Password(l.password), nil
+	case l.strange == "" && slices.Contains(l.allowed, "keyboard-interactive"):
+		return ssh.KeyboardInteractive(l.answer), nil
 	}
+	return nil, errRejected
 }
 
 // answer gives the password to a host that asks for exactly one secret, once. Hosts that leave passwords to PAM ask so

@@ -1,9 +1,9 @@
 package remote
 
 import (
-	"bytes"
 	"context"
 	"io"
+	"slices"
 	"sync"
 )
 
@@ -26,11 +26,11 @@ func (c *Conn) Output(ctx context.Context, command string, stdin []byte) (Result
 	}
 	var streams sync.WaitGroup
 	var stdout, stderr head
-	streams.Go(func() { _, _ = io.Copy(&stdout, process.Stdout) })
-	streams.Go(func() { _, _ = io.Copy(&stderr, process.Stderr) })
+	streams.Go(func() { stdout.readAll(process.Stdout) })
+	streams.Go(func() { stderr.readAll(process.Stderr) })
 	streams.Go(func() {
 		// A command need not read its input: that it ends before is no failure.
-		_, _ = io.Copy(process.Stdin, bytes.NewReader(stdin))
+		_, _ = process.Stdin.Write(stdin)
 		_ = process.Stdin.Close()
 	})
 	// The process is cut off when ctx ends, also where it has ended and the host holds its streams open.
@@ -40,10 +40,18 @@ func (c *Conn) Output(ctx context.Context, command string, stdin []byte) (Result
 	return Result{Stdout: stdout.kept, Stderr: stderr.kept, Status: status}, err
 }
 
-// head keeps the beginning of what is written to it.
+// head keeps the beginning of a stream.
 type head struct{ kept []byte }
 
-func (h *head) Write(data []byte) (int, error) {
-	h.kept = append(h.kept, data[:min(len(data), outputLimit-len(h.kept))]...)
-	return len(data), nil
+// readAll reads a stream to its end. How it ended, Wait says.
+func (h *head) readAll(stream io.Reader) {
+	for len(h.kept) < outputLimit {
+		h.kept = slices.Grow(h.kept, 512)
+		n, err := stream.Read(h.kept[len(h.kept):min(cap(h.kept), outputLimit)])
+		h.kept = h.kept[:len(h.kept)+n]
+		if err != nil {
+			return
+		}
+	}
+	_, _ = io.Copy(io.Discard, stream)
 }

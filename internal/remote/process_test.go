@@ -154,6 +154,9 @@ func TestOutputThatFollowsTheStatusIsRead(t *testing.T) {
 	noLeak(t)
 	conn := dial(t, options(t, newServer(t, sshtest.Options{Exec: func(_ context.Context, s *sshtest.Session) sshtest.Exit {
 		_, _ = s.Channel.SendRequest("exit-status", false, ssh.Marshal(struct{ Status uint32 }{5}))
+		for range 50 { // there and back, so that the status has been there for a while
+			_, _ = s.Channel.SendRequest("ping", true, nil)
+		}
 		for range 30 {
 			_, _ = s.Stdout.Write([]byte("late"))
 		}
@@ -221,6 +224,39 @@ func TestConnEndsWithTheContextOfACall(t *testing.T) {
 	}
 }
 
+func TestConnOutlivesTheContextsOfItsCalls(t *testing.T) {
+	noLeak(t)
+	server := newServer(t, sshtest.Options{})
+	ctx, cancel := context.WithCancel(within(t))
+	conn, err := remote.Dial(ctx, options(t, server))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	cancel()
+	ctx, cancel = context.WithCancel(within(t))
+	if _, err := conn.Output(ctx, "true", nil); err != nil {
+		t.Fatal(err)
+	}
+	files, err := conn.Files(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := files.Stat(ctx, "."); err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	// A watch that was left behind would end the connection now, or a moment later.
+	for range 20 {
+		if got, err := conn.Output(within(t), "true", nil); err != nil || got.Status != 0 {
+			t.Fatalf("got %d, %v", got.Status, err)
+		}
+	}
+	if _, err := files.Stat(within(t), "."); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestConnSaysThatTheHostIsGone(t *testing.T) {
 	noLeak(t)
 	var server *sshtest.Server
@@ -284,5 +320,47 @@ func TestConnIsNotImpressedByAHostThatAsks(t *testing.T) {
 	}})))
 	if got, err := conn.Output(within(t), "x", nil); err != nil || got.Status != 0 {
 		t.Errorf("got %d, %v", got.Status, err)
+	}
+}
+
+func TestCloseEndsCallsThatAreUnderWay(t *testing.T) {
+	noLeak(t)
+	server := newServer(t, sshtest.Options{Exec: echo})
+	for range 5 {
+		conn := dial(t, options(t, server))
+		var begun, calls sync.WaitGroup
+		for range 4 {
+			begun.Add(1)
+			calls.Go(func() {
+				_, err := conn.Output(within(t), "x", nil)
+				begun.Done()
+				for err == nil {
+					if _, err = conn.Output(within(t), "x", nil); err == nil {
+						_, err = conn.Files(within(t))
+					}
+				}
+				if kind := failure.From("", err).Kind; kind != failure.Cancelled {
+					t.Errorf("it ended with %q: %v", kind, err)
+				}
+			})
+		}
+		begun.Wait()
+		if err := conn.Close(); err != nil {
+			t.Error(err)
+		}
+		calls.Wait()
+	}
+}
+
+func TestCloseWaitsForWhatTheConnectionStarted(t *testing.T) {
+	noLeak(t)
+	conn := dial(t, options(t, newServer(t, sshtest.Options{})))
+	ended := conn.RunUntilOver()
+	_ = conn.Close()
+	if !ended() {
+		t.Error("a task still runs")
+	}
+	if !conn.RunUntilOver()() {
+		t.Error("a task that begins after Close is not waited for")
 	}
 }

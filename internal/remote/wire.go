@@ -1,17 +1,20 @@
 package remote
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"sync"
 	"sync/atomic"
 )
 
 // beforeLogin bounds what a host may send until the login has succeeded: greeting, key exchange, login banner and all.
 // An ordinary login takes 3 to 5 kB.
-const beforeLogin = 256 << 10
+//
+// It also bounds what is lost where a host that we know sends a rain of packets into a login that fails: the SSH library
+// (x/crypto 0.58) then keeps them, and two goroutines, for ever, and gives nobody the means to end them.
+const beforeLogin = 64 << 10
 
 var (
 	errHungUp  = errors.New("the host broke off the SSH protocol")
@@ -27,8 +30,7 @@ type wire struct {
 	mu       sync.Mutex
 	reason   error // why the connection ended; nil while it has not
 	allowed  int64 // how many bytes may still come before the login; negative: any number
-	greeting []byte
-	isSSH    bool // a line that starts with SSH- came
+	greeting greeting
 }
 
 func newWire(conn net.Conn) *wire { return &wire{Conn: conn, allowed: beforeLogin} }
@@ -87,10 +89,7 @@ func (w *wire) admit(data []byte) error {
 	}
 	w.allowed -= int64(len(data))
 	exceeded := w.allowed < 0
-	if !w.isSSH && !exceeded {
-		w.greeting = append(w.greeting, data...)
-		w.isSSH = bytes.HasPrefix(w.greeting, []byte("SSH-")) || bytes.Contains(w.greeting, []byte("\nSSH-"))
-	}
+	w.greeting.read(data)
 	w.mu.Unlock()
 	if exceeded {
 		w.end(errTooMuch)
@@ -104,7 +103,6 @@ func (w *wire) loggedIn() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.allowed = -1
-	w.greeting = nil
 }
 
 // greeted returns the first line that the host sent, at most 80 bytes of it, and whether it identified itself as an
@@ -112,7 +110,35 @@ func (w *wire) loggedIn() {
 func (w *wire) greeted() (line string, isSSH bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	first, _, _ := bytes.Cut(w.greeting, []byte("\n"))
-	first = bytes.TrimRight(first, "\r")
-	return string(first[:min(len(first), 80)]), w.isSSH
+	return strings.TrimRight(string(w.greeting.first), "\r\n"), w.greeting.isSSH
+}
+
+// greeting is how a host greets: lines of text, of which one begins with SSH- (RFC 4253, section 4.2).
+type greeting struct {
+	first  []byte // the beginning of the first line, for people
+	lines  int    // that have ended
+	column int    // in the line that has not
+	prefix [4]byte
+	isSSH  bool
+}
+
+func (g *greeting) read(data []byte) {
+	for _, b := range data {
+		if g.isSSH {
+			return
+		}
+		if g.lines == 0 && len(g.first) < 80 {
+			g.first = append(g.first, b)
+		}
+		if b == '\n' {
+			g.lines++
+			g.column = 0
+			continue
+		}
+		if g.column < len(g.prefix) {
+			g.prefix[g.column] = b
+		}
+		g.column++
+		g.isSSH = g.column == len(g.prefix) && string(g.prefix[:]) == "SSH-"
+	}
 }

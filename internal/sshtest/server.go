@@ -37,11 +37,11 @@ type Options struct {
 type Server struct {
 	options  Options
 	listener net.Listener
-	ctx      context.Context // ends with Close
-	cancel   context.CancelFunc
+	cancel   context.CancelFunc // ends what runs in sessions
 	tasks    sync.WaitGroup
 
 	mu       sync.Mutex
+	closing  bool
 	hostKeys []ssh.Signer
 	open     map[net.Conn]struct{}
 	accepted int
@@ -65,16 +65,17 @@ func New(o Options) (*Server, error) {
 		}
 		o.HostKeys = []ssh.Signer{key}
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	ctx, cancel := context.WithCancel(context.Background())
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
+		cancel()
 		return nil, fmt.Errorf("sshtest: %w", err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
 	s := &Server{
-		options: o, listener: listener, ctx: ctx, cancel: cancel,
+		options: o, listener: listener, cancel: cancel,
 		hostKeys: o.HostKeys, open: make(map[net.Conn]struct{}),
 	}
-	s.tasks.Go(s.listen)
+	s.tasks.Go(func() { s.listen(ctx) })
 	return s, nil
 }
 
@@ -129,6 +130,9 @@ func (s *Server) Disconnect() {
 // called more than once.
 func (s *Server) Close() error {
 	err := s.listener.Close()
+	s.mu.Lock()
+	s.closing = true
+	s.mu.Unlock()
 	s.cancel()
 	s.Disconnect()
 	s.tasks.Wait()
@@ -138,7 +142,7 @@ func (s *Server) Close() error {
 	return err
 }
 
-func (s *Server) listen() {
+func (s *Server) listen(ctx context.Context) {
 	for {
 		conn, err := s.listener.Accept()
 		if errors.Is(err, net.ErrClosed) {
@@ -147,7 +151,7 @@ func (s *Server) listen() {
 		if err != nil {
 			continue // a connection that was gone before it was accepted
 		}
-		s.tasks.Go(func() { s.serve(conn) })
+		s.tasks.Go(func() { s.serve(ctx, conn) })
 	}
 }
 
@@ -155,7 +159,7 @@ func (s *Server) listen() {
 func (s *Server) track(conn net.Conn) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ctx.Err() != nil {
+	if s.closing {
 		return false
 	}
 	s.open[conn] = struct{}{}
@@ -171,7 +175,7 @@ func (s *Server) forget(conn net.Conn) {
 }
 
 // serve is one connection from beginning to end.
-func (s *Server) serve(raw net.Conn) {
+func (s *Server) serve(ctx context.Context, raw net.Conn) {
 	defer s.forget(raw)
 	if !s.track(raw) {
 		return
@@ -188,10 +192,10 @@ func (s *Server) serve(raw net.Conn) {
 	}
 	var tasks sync.WaitGroup
 	defer tasks.Wait()
-	defer server.Close()
+	defer func() { _ = server.Close() }()
 	tasks.Go(func() { ssh.DiscardRequests(requests) })
 	for channel := range channels {
-		tasks.Go(func() { s.session(server, channel) })
+		tasks.Go(func() { s.session(ctx, server, channel) })
 	}
 }
 

@@ -35,7 +35,7 @@ type Exit struct {
 type Handler func(ctx context.Context, s *Session) Exit
 
 // session serves one channel.
-func (s *Server) session(conn *ssh.ServerConn, offered ssh.NewChannel) {
+func (s *Server) session(ctx context.Context, conn *ssh.ServerConn, offered ssh.NewChannel) {
 	if offered.ChannelType() != "session" {
 		_ = offered.Reject(ssh.UnknownChannelType, "sessions only")
 		return
@@ -48,8 +48,8 @@ func (s *Server) session(conn *ssh.ServerConn, offered ssh.NewChannel) {
 	if err != nil {
 		return
 	}
-	defer channel.Close()
-	ctx, cancel := context.WithCancel(s.ctx)
+	defer func() { _ = channel.Close() }()
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	handler, session := s.await(conn, channel, requests)
 	if handler == nil {

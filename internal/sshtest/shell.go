@@ -21,7 +21,7 @@ func Shell(ctx context.Context, s *Session) Exit {
 	if runtime.GOOS == "windows" {
 		program, argument = "cmd.exe", "/c"
 	}
-	command := exec.CommandContext(ctx, program, argument, s.Command)
+	command := exec.CommandContext(ctx, program, argument, s.Command) //nolint:gosec // to run what it is told is its purpose
 	command.Dir = s.Home
 	command.Env = environment(s, program)
 	command.Stdout, command.Stderr = s.Stdout, s.Stderr

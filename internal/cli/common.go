@@ -44,8 +44,9 @@ func (f configFlag) load() (*config.Config, error) {
 	return c, nil
 }
 
-// newLogger returns the logger that the configuration asks for, and what closes it.
-func newLogger(c config.Server, stderr io.Writer) (*slog.Logger, io.Closer, error) {
+// newLogger returns the logger that the configuration asks for, and what closes it. Where a person watches progress and
+// the log goes to the same terminal, at the level info, errors alone are logged: the summary says the rest.
+func newLogger(c config.Server, stderr io.Writer, watched bool) (*slog.Logger, io.Closer, error) {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {
 		return nil, nil, err
@@ -57,6 +58,9 @@ func newLogger(c config.Server, stderr io.Writer) (*slog.Logger, io.Closer, erro
 			return nil, nil, fmt.Errorf("log file: %w", err)
 		}
 		out, closer = file, file
+	}
+	if c.LogFile == "" && level == slog.LevelInfo && watched {
+		level = slog.LevelError
 	}
 	options := &slog.HandlerOptions{Level: level}
 	if c.LogFormat == "json" {

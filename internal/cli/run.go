@@ -22,8 +22,10 @@ type runCommand struct {
 // Help is shown by muster run --help.
 func (runCommand) Help() string {
 	return `Makes one sweep: every host is visited once, its report stored, its limits evaluated, and one mail sent to each
-receiver who has news. Shows progress on a terminal. Every host that failed is listed with the stage at which it failed
-and what to do about it.
+receiver who has news. Every host that failed is listed with the stage at which it failed and what to do about it.
+
+On a terminal it shows progress, and, where the configuration names neither a log file nor another level than info, logs
+errors alone.
 
 Exit status: 0 all well; 1 some hosts failed; 2 usage or configuration; 3 the database or the mail server could not be
 used.`
@@ -36,7 +38,7 @@ func (c runCommand) Run(ctx context.Context, env Env) error {
 		return err
 	}
 	p := newProgress(env.Stderr)
-	s, err := openServer(ctx, env, cfg, p.Log(), p)
+	s, err := openServer(ctx, env, cfg, p)
 	if err != nil {
 		return err
 	}
@@ -67,9 +69,14 @@ type server struct {
 }
 
 // openServer makes the controller that the configuration asks for, with its log. Where the configuration names no log
-// file the log goes to stderr.
-func openServer(ctx context.Context, env Env, cfg *config.Config, stderr io.Writer, observers ...visit.Observer) (*server, error) {
-	log, logFile, err := newLogger(cfg.Server, stderr)
+// file the log goes to standard error, above the progress p if there is one; p may be nil.
+func openServer(ctx context.Context, env Env, cfg *config.Config, p *progress) (*server, error) {
+	stderr, watched := env.Stderr, false
+	var observers []visit.Observer
+	if p != nil {
+		stderr, watched, observers = p.Log(), p.visible, []visit.Observer{p}
+	}
+	log, logFile, err := newLogger(cfg.Server, stderr, watched)
 	if err != nil {
 		return nil, err
 	}

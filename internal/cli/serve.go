@@ -24,7 +24,7 @@ func (c serveCommand) Run(ctx context.Context, env Env) error {
 	if err != nil {
 		return err
 	}
-	s, err := openServer(ctx, env, cfg, env.Stderr)
+	s, err := openServer(ctx, env, cfg, nil)
 	if err != nil {
 		return err
 	}

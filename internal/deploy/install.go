@@ -80,20 +80,22 @@ func (i *installation) name() string {
 }
 
 // run looks for the client in every place first, and only then uploads it to the first that takes it: where one place does
-// not let it run, the client is in a later one.
+// not let it run, the client is in a later one. It looks first where the client most likely is, because that takes no
+// command on the host: with a long login script each is dear.
 func (i *installation) run(ctx context.Context, directory string) (Installed, *failure.Error) {
+	usual, failed := i.usualPlaces(directory)
+	if failed != nil {
+		return Installed{}, failed
+	}
+	if installed, there, failed := i.find(ctx, usual); there || failed != nil {
+		return installed, failed
+	}
 	places, failed := i.places(ctx, directory)
 	if failed != nil {
 		return Installed{}, failed
 	}
-	for _, p := range places {
-		installed, there, failed := i.present(ctx, p)
-		if failed != nil && isLost(failed.Kind) {
-			return Installed{}, failed
-		}
-		if there {
-			return installed, nil
-		}
+	if installed, there, failed := i.find(ctx, places); there || failed != nil {
+		return installed, failed
 	}
 	for _, p := range places {
 		installed, failed := i.put(ctx, p)
@@ -106,6 +108,20 @@ func (i *installation) run(ctx context.Context, directory string) (Installed, *f
 		i.refused = append(i.refused, refusal{p.path, failed})
 	}
 	return Installed{}, i.nowhere()
+}
+
+// find looks for the client in places. A failure is that of the connection.
+func (i *installation) find(ctx context.Context, places []place) (Installed, bool, *failure.Error) {
+	for _, p := range places {
+		installed, there, failed := i.present(ctx, p)
+		if failed != nil && isLost(failed.Kind) {
+			return Installed{}, false, failed
+		}
+		if there {
+			return installed, true, nil
+		}
+	}
+	return Installed{}, false, nil
 }
 
 // nowhere is the failure of a client that no folder takes. It says why of each; kind and advice are those of the refusal

@@ -29,6 +29,14 @@ type account struct {
 	cache string // XDG_CACHE_HOME; empty where it is not set
 }
 
+// usualPlaces returns the folders that can be named without asking the host anything.
+func (i *installation) usualPlaces(directory string) ([]place, *failure.Error) {
+	if i.windows() {
+		return windowsPlaces(i.home, directory)
+	}
+	return posixPlaces(i.client.platform.OS, i.home, directory, account{})
+}
+
 // places returns the folders to try, in their order.
 func (i *installation) places(ctx context.Context, directory string) ([]place, *failure.Error) {
 	if i.windows() {

@@ -34,6 +34,9 @@ func (i *installation) vet(ctx context.Context, p place) (place, *failure.Error)
 		return p, at(failure.Deploy, err)
 	}
 	folders := way(i.home, real, p.inHome)
+	if p.inHome && i.private(ctx, folders) {
+		return p, nil
+	}
 	parts, said, failed := i.look(ctx, folders)
 	switch {
 	case failed != nil:
@@ -56,6 +59,18 @@ func (i *installation) vet(ctx context.Context, p place) (place, *failure.Error)
 		return p, refuse("%s", reason)
 	}
 	return p, nil
+}
+
+// private tells whether SFTP shows that nobody but the owner and the owner's group may write to any of the folders. If it
+// does not, ls has more to say.
+func (i *installation) private(ctx context.Context, folders []string) bool {
+	for _, folder := range folders {
+		info, err := i.files.Stat(ctx, folder)
+		if err != nil || !info.IsDir() || info.Mode().Perm()&0o002 != 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // way returns the folders from the root, or from the home, to a folder, which is the last. It may be in the home by a

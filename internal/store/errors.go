@@ -118,7 +118,7 @@ func (e *engine) retry(ctx context.Context, f func() error) error {
 
 // wait waits for d, give or take half of it so that those who collided part, or until ctx ends.
 func wait(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d/2 + rand.N(d))
+	timer := time.NewTimer(d/2 + rand.N(d)) //nolint:gosec // chance enough to part two servers
 	defer timer.Stop()
 	select {
 	case <-timer.C:

@@ -117,7 +117,7 @@ func mysqlParameter(name string) bool {
 
 // trust returns a TLS configuration that accepts servers of the authorities in a PEM file.
 func trust(file, host string) (*tls.Config, error) {
-	pem, err := os.ReadFile(file) //nolint:gosec // the administrator names the file
+	pem, err := os.ReadFile(file)
 	if err != nil {
 		return nil, fmt.Errorf("%w: tls-ca: %w", ErrURL, err)
 	}
@@ -158,8 +158,8 @@ func mysqlLocker(e *engine) (goose.ProviderOption, error) {
 // mysqlRepair completes a table of versions that was created but is empty: whoever created it died, or has not yet come to
 // its first row. The migration library gives up on such a table, and does not mind the row twice.
 func mysqlRepair(ctx context.Context, pool *sql.DB) error {
-	_, err := pool.ExecContext(ctx, "INSERT INTO "+goose.DefaultTablename+" (version_id, is_applied)"+
-		" SELECT 0, TRUE FROM DUAL WHERE NOT EXISTS (SELECT 1 FROM "+goose.DefaultTablename+")")
+	_, err := pool.ExecContext(ctx, "INSERT INTO goose_db_version (version_id, is_applied)"+
+		" SELECT 0, TRUE FROM DUAL WHERE NOT EXISTS (SELECT 1 FROM goose_db_version)")
 	var e *mysql.MySQLError
 	if errors.As(err, &e) && e.Number == 1146 { // no such table: a new database
 		return nil

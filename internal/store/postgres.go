@@ -40,9 +40,8 @@ func newPostgres(u *url.URL, password string) (*engine, error) {
 		pool, err := openServer(ctx, e, server{
 			connector:   stdlib.GetConnector(*config),
 			maintenance: stdlib.GetConnector(*maintenance),
-			create: "CREATE DATABASE " + pgx.Identifier{config.Database}.Sanitize() +
-				" ENCODING 'UTF8' TEMPLATE template0",
-			exists: postgresExists,
+			create:      "CREATE DATABASE " + quotePostgres(config.Database) + " ENCODING 'UTF8' TEMPLATE template0",
+			exists:      postgresExists,
 		})
 		if err != nil {
 			return nil, err
@@ -54,6 +53,10 @@ func newPostgres(u *url.URL, password string) (*engine, error) {
 		return pool, nil
 	}
 	return e, nil
+}
+
+func quotePostgres(name string) string {
+	return pgx.Identifier{name}.Sanitize() //nolint:misspell // the driver's spelling
 }
 
 func postgresConfig(u *url.URL, password string) (*pgx.ConnConfig, error) {
@@ -112,7 +115,7 @@ func postgresFault(err error) (fault, bool) {
 		return 0, false
 	}
 	switch e.Code {
-	case "40001", "40P01", "55P03": // serialization_failure, deadlock_detected, lock_not_available
+	case "40001", "40P01", "55P03": // serialisation failure, deadlock, lock not available
 		return contended, true
 	case "57P01", "57P02", "57P03", "57P05": // admin_shutdown, crash_shutdown, cannot_connect_now, idle_session_timeout
 		return lost, true

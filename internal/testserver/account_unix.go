@@ -11,7 +11,7 @@ import (
 func runAs(cmd *exec.Cmd, a *account) {
 	if a != nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{
-			Credential: &syscall.Credential{Uid: uint32(a.uid), Gid: uint32(a.gid)}, //nolint:gosec // ids of the system
+			Credential: &syscall.Credential{Uid: uint32(a.uid), Gid: uint32(a.gid)},
 		}
 	}
 }

@@ -61,13 +61,9 @@ func (c statusCommand) Run(ctx context.Context, env Env) error {
 
 // readStatus returns the status of the hosts of the configuration, in its order, those never visited too.
 func readStatus(ctx context.Context, cfg *config.Config) (_ []store.HostStatus, err error) {
-	database, err := store.Open(ctx, store.Options{
-		URL:      cfg.Database.URL,
-		Password: cfg.Database.Password.Reveal(),
-		Logger:   slog.New(slog.DiscardHandler),
-	})
+	database, err := controller.OpenStore(ctx, cfg.Database, slog.New(slog.DiscardHandler))
 	if err != nil {
-		return nil, fmt.Errorf("database %w: %w", controller.ErrUnusable, err)
+		return nil, err
 	}
 	defer func() { err = errors.Join(err, database.Close()) }()
 	stored, err := database.Status(ctx)

@@ -112,9 +112,9 @@ func (d *databaseURL) parseFile(file string) error {
 	var p path
 	switch {
 	case file == "":
-		return errors.New("a path must follow sqlite:")
+		return errors.New("sqlite: must be followed by a path")
 	case file == ":memory:":
-		return errors.New("a database in memory would forget everything: name a file after sqlite:")
+		return errors.New("a database in memory would forget everything: name a file, as in sqlite:muster.db")
 	case strings.HasPrefix(file, "//") && !strings.HasPrefix(file, "///"):
 		return errors.New("must be sqlite: with a path, and no // before it")
 	case strings.ContainsAny(file, "?#"):

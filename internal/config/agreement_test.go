@@ -3,6 +3,7 @@ package config
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -199,7 +200,8 @@ func validate(t *testing.T, paths []string) map[string]bool {
 	}
 	// The exit status is that of the worst document, so the words count.
 	output, err := exec.CommandContext(t.Context(), xmllint, append([]string{"--noout", "--schema", xsd}, paths...)...).CombinedOutput()
-	if exit, ok := err.(*exec.ExitError); err != nil && !ok || ok && exit.ExitCode() == 5 {
+	var exit *exec.ExitError
+	if found := errors.As(err, &exit); err != nil && !found || found && exit.ExitCode() == 5 {
 		t.Fatalf("xmllint: %v\n%s", err, output)
 	}
 	lines := map[string]bool{}

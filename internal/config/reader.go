@@ -153,9 +153,9 @@ func (r *reader) document() *musterElement {
 // takeNamespace notes a wrong namespace once, and takes it for the right one so that the rest can be checked.
 func (r *reader) takeNamespace(namespace string, at int) {
 	r.namespace = namespace
-	switch {
-	case namespace == Namespace:
-	case namespace == "":
+	switch namespace {
+	case Namespace:
+	case "":
 		r.add(at, "<muster> has no namespace: write <muster xmlns=%q>", Namespace)
 	default:
 		r.add(at, "<muster> is in the namespace %s: this version reads %q", quoted(namespace), Namespace)

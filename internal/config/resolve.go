@@ -46,7 +46,7 @@ func resolve(file string, root *musterElement, environment Environment, notes *n
 func (r *resolver) server(e *serverElement) Server {
 	s := Server{
 		Data:      r.file(e.Data),
-		Interval:  time.Duration(r.between(e.Interval, time.Minute, time.Second, 30*24*time.Hour)),
+		Interval:  r.between(e.Interval, time.Minute, time.Second, 30*24*time.Hour),
 		Parallel:  int(e.Parallel.or(256)),
 		LogLevel:  string(e.LogLevel.or("info")),
 		LogFormat: string(e.LogFormat.or("text")),

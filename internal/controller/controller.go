@@ -24,7 +24,6 @@ import (
 
 	"muster/internal/config"
 	"muster/internal/deploy"
-	"muster/internal/failure"
 	"muster/internal/mail"
 	"muster/internal/store"
 	"muster/internal/visit"
@@ -108,16 +107,12 @@ func New(ctx context.Context, o Options) (_ *Controller, err error) {
 	}
 	c.closers = append(c.closers, lock)
 
-	database, err := store.Open(ctx, store.Options{
-		URL:      o.Config.Database.URL,
-		Password: o.Config.Database.Password.Reveal(),
-		Logger:   o.Logger,
-	})
+	database, err := OpenStore(ctx, o.Config.Database, o.Logger)
 	if err != nil {
-		return nil, fmt.Errorf("database %w: %w", ErrUnusable, err)
+		return nil, err
 	}
 	c.closers = append(c.closers, database)
-	o.Logger.Info("database is available", "database", o.Config.Database.URL)
+	o.Logger.Info("database is available", "database", database.String())
 
 	recorder := newRecorder(database, o.Config.Hosts, o.Logger)
 	c.closers = append(c.closers, recorder)
@@ -135,6 +130,19 @@ func New(ctx context.Context, o Options) (_ *Controller, err error) {
 	c.visitor = visit.New(visit.Options{Clients: o.Clients, Logger: o.Logger})
 	c.observers = append(visit.Observers{newJournal(o.Logger), recorder, c.watch}, o.Observers...)
 	return c, nil
+}
+
+// OpenStore opens the database that the configuration names. The error wraps ErrUnusable, unless the configuration is
+// what is wrong. The caller closes the store.
+func OpenStore(ctx context.Context, c config.Database, log *slog.Logger) (*store.Store, error) {
+	database, err := store.Open(ctx, store.Options{URL: c.URL, Password: c.Password.Reveal(), Logger: log})
+	switch {
+	case errors.Is(err, store.ErrURL):
+		return nil, fmt.Errorf("configuration: database: %w", err)
+	case err != nil:
+		return nil, fmt.Errorf("database %w: %w", ErrUnusable, err)
+	}
+	return database, nil
 }
 
 // newSender returns what sends mails, nil where no mail server is configured.
@@ -219,7 +227,7 @@ func (c *Controller) sweep(ctx context.Context, scheduled time.Time) (Summary, e
 		c.observers.Visited(told, v)
 	}
 	var visits sync.WaitGroup
-	for host, err := range c.hosts.All() {
+	for host, unusable := range c.hosts.All() {
 		if !c.slot(ctx) {
 			break
 		}
@@ -231,8 +239,8 @@ func (c *Controller) sweep(ctx context.Context, scheduled time.Time) (Summary, e
 		visits.Go(func() {
 			defer func() { <-c.slots }()
 			defer c.end(host.Name)
-			if err != nil {
-				end(visit.Failed(host, scheduled, failure.From(failure.Authentication, err)))
+			if unusable != nil {
+				end(visit.Failed(host, scheduled, unusable))
 				return
 			}
 			end(c.visitor.Visit(ctx, host, scheduled))

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"muster/internal/config"
+	"muster/internal/failure"
 	"muster/internal/remote"
 	"muster/internal/visit"
 )
@@ -49,16 +50,13 @@ func newHosts(configured []config.Host) *hosts {
 // Len returns the number of hosts.
 func (h *hosts) Len() int { return len(h.configured) }
 
-// All yields every host in the order of the configuration, with the error of a key or known_hosts file that can't be
-// used. Files are looked at once a pass.
-func (h *hosts) All() iter.Seq2[visit.Host, error] {
-	return func(yield func(visit.Host, error) bool) {
-		h.mu.Lock()
+// All yields every host in the order of the configuration, with the failure of a key or known_hosts file that can't be
+// used, or nil. Files are looked at once a pass.
+func (h *hosts) All() iter.Seq2[visit.Host, *failure.Error] {
+	return func(yield func(visit.Host, *failure.Error) bool) {
 		pass := &pass{hosts: h, seen: make(map[string]bool)}
-		h.mu.Unlock()
 		for _, c := range h.configured {
-			host, err := pass.resolve(c)
-			if !yield(host, err) {
+			if !yield(pass.resolve(c)) {
 				return
 			}
 		}
@@ -71,7 +69,7 @@ type pass struct {
 	seen  map[string]bool
 }
 
-func (p *pass) resolve(c config.Host) (visit.Host, error) {
+func (p *pass) resolve(c config.Host) (visit.Host, *failure.Error) {
 	p.hosts.mu.Lock()
 	defer p.hosts.mu.Unlock()
 	host := visit.Host{
@@ -88,7 +86,7 @@ func (p *pass) resolve(c config.Host) (visit.Host, error) {
 		return remote.LoadHostKeys(c.KnownHosts...)
 	})
 	if known.err != nil {
-		return host, known.err
+		return host, failure.From(failure.Handshake, known.err)
 	}
 	host.HostKeys = known.value
 	if c.Key == "" {
@@ -96,7 +94,7 @@ func (p *pass) resolve(c config.Host) (visit.Host, error) {
 	}
 	key := load(p, p.hosts.keys, []string{c.Key}, func() (ssh.Signer, error) { return remote.LoadKey(c.Key) })
 	if key.err != nil {
-		return host, key.err
+		return host, failure.From(failure.Authentication, key.err)
 	}
 	host.Signers = []ssh.Signer{key.value}
 	return host, nil

@@ -78,7 +78,7 @@ func (b *books) write(t *testing.T, s *Store) {
 		t.Fatal(err)
 	}
 	if s.engine.name == "postgres" { // what autovacuum does sooner or later
-		if err := s.db.Exec("ANALYZE").Error; err != nil { //nolint:misspell // SQL
+		if err := s.db.Exec("ANALYZE").Error; err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -80,7 +80,7 @@ func testDocs(t *testing.T, x *target) {
 	}
 	// Whatever the planner has learnt of the tables, and with nothing said of the time.
 	if s.engine.name != "mysql" {
-		if err := s.db.Exec("ANALYZE").Error; err != nil { //nolint:misspell // SQL
+		if err := s.db.Exec("ANALYZE").Error; err != nil {
 			t.Fatal(err)
 		}
 	}

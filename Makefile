@@ -45,11 +45,11 @@ fuzz: ## every fuzz target for FUZZTIME
 	@scripts/fuzz $(FUZZTIME)
 
 .PHONY: lint
-lint: clients ## golangci-lint as pinned in tools/go.mod, and go vet for every platform
+lint: clients ## golangci-lint as pinned in tools/go.mod, and go vet for every platform (-trimpath shares its cache with the builds)
 	$(GO) tool -modfile=tools/go.mod golangci-lint run
 	@for platform in $(PLATFORMS); do \
 		echo "go vet: $$platform"; \
-		GOOS=$${platform%/*} GOARCH=$${platform#*/} $(GO) vet ./... || exit 1; \
+		GOOS=$${platform%/*} GOARCH=$${platform#*/} $(GO) vet -trimpath ./... || exit 1; \
 	done
 
 .PHONY: platforms

@@ -22,7 +22,7 @@ import (
 // Exit statuses.
 const (
 	exitOK       = 0 // all well
-	exitHosts    = 1 // some hosts failed
+	exitHosts    = 1 // some hosts failed, or were not visited because the command was interrupted
 	exitUsage    = 2 // the command line or the configuration
 	exitUnusable = 3 // the database, the queue or the mail server could not be used
 )
@@ -94,6 +94,8 @@ func statusOf(err error) int {
 		return exit.status
 	case errors.Is(err, controller.ErrUnusable):
 		return exitUnusable
+	case errors.Is(err, context.Canceled):
+		return exitHosts
 	}
 	return exitUsage
 }

@@ -3,7 +3,7 @@ package cli
 import (
 	"context"
 	"io"
-	"sync"
+	"sync/atomic"
 
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
@@ -17,9 +17,8 @@ type progress struct {
 	visible bool
 	bars    *mpb.Progress
 
-	mu     sync.Mutex
-	bar    *mpb.Bar
-	failed int
+	bar    atomic.Pointer[mpb.Bar] // of the latest sweep; nil: none yet
+	failed atomic.Int64            // visits of that sweep; the bar reads it whenever it is drawn
 }
 
 func newProgress(stderr io.Writer) *progress {
@@ -43,11 +42,9 @@ func (p *progress) Close() {
 	if !p.visible {
 		return
 	}
-	p.mu.Lock()
-	if p.bar != nil {
-		p.bar.Abort(true)
+	if bar := p.bar.Load(); bar != nil {
+		bar.Abort(true)
 	}
-	p.mu.Unlock()
 	p.bars.Wait()
 }
 
@@ -55,37 +52,31 @@ func (p *progress) SweepStarted(_ context.Context, s visit.Sweep) {
 	if !p.visible {
 		return
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.failed = 0
-	p.bar = p.bars.New(int64(s.Hosts), mpb.BarStyle(),
+	p.failed.Store(0)
+	p.bar.Store(p.bars.New(int64(s.Hosts), mpb.BarStyle(),
 		mpb.BarRemoveOnComplete(),
 		mpb.PrependDecorators(decor.Name("visiting "), decor.CountersNoUnit("%d/%d ")),
 		mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return p.failures() })),
-	)
+	))
 }
 
 func (p *progress) Visited(_ context.Context, v *visit.Visit) {
 	if !p.visible {
 		return
 	}
-	p.mu.Lock()
 	if v.Failure != nil {
-		p.failed++
+		p.failed.Add(1)
 	}
-	bar := p.bar
-	p.mu.Unlock()
-	bar.Increment()
+	p.bar.Load().Increment()
 }
 
 // SweepEnded has nothing to do: a complete bar removes itself.
 func (p *progress) SweepEnded(context.Context, visit.Sweep) error { return nil }
 
 func (p *progress) failures() string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.failed == 0 {
+	failed := int(p.failed.Load())
+	if failed == 0 {
 		return ""
 	}
-	return " " + count(p.failed, "failure")
+	return " " + count(failed, "failure")
 }

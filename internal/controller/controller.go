@@ -2,7 +2,7 @@
 // mail), and sends visits over the fleet, once ("muster run") or at every interval ("muster serve").
 //
 // It owns the schedule, the bound on parallel visits, the rule that a host is never visited a second time while its
-// first visit still runs, and the order in which things stop. It knows nothing of SSH, XML or SQL: it hands hosts to a
+// first visit still runs (or waits for its turn), and the order in which things stop. It knows nothing of SSH, XML or SQL: it hands hosts to a
 // visitor and what comes back to observers: the log, the recorder (which feeds the store) and the watch (which evaluates
 // limits and mails). A visit waits for none of them.
 //
@@ -24,6 +24,7 @@ import (
 
 	"muster/internal/config"
 	"muster/internal/deploy"
+	"muster/internal/failure"
 	"muster/internal/mail"
 	"muster/internal/store"
 	"muster/internal/visit"
@@ -76,7 +77,7 @@ type Controller struct {
 	closers   []io.Closer   // closed last in, first out
 
 	mu      sync.Mutex
-	running map[string]struct{} // hosts with a visit under way
+	claimed map[string]struct{} // hosts that a sweep visits, or is going to
 	last    time.Time           // the sweep before
 }
 
@@ -93,7 +94,7 @@ func New(ctx context.Context, o Options) (_ *Controller, err error) {
 		now:     o.Now,
 		hosts:   newHosts(o.Config.Hosts),
 		slots:   make(chan struct{}, o.Config.Server.Parallel),
-		running: make(map[string]struct{}),
+		claimed: make(map[string]struct{}),
 	}
 	defer func() {
 		if err != nil {
@@ -114,7 +115,7 @@ func New(ctx context.Context, o Options) (_ *Controller, err error) {
 	c.closers = append(c.closers, database)
 	o.Logger.Info("database is available", "database", database.String())
 
-	recorder := newRecorder(database, o.Config.Hosts, o.Logger)
+	recorder := newRecorder(database, o.Config.Hosts, o.Logger, o.Now)
 	c.closers = append(c.closers, recorder)
 
 	sender, err := newSender(o.Config.Mail)
@@ -127,7 +128,7 @@ func New(ctx context.Context, o Options) (_ *Controller, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("database %w: alerts: %w", ErrUnusable, err)
 	}
-	c.visitor = visit.New(visit.Options{Clients: o.Clients, Logger: o.Logger})
+	c.visitor = visit.New(visit.Options{Clients: o.Clients, Logger: o.Logger, Now: o.Now})
 	c.observers = append(visit.Observers{newJournal(o.Logger), recorder, c.watch}, o.Observers...)
 	return c, nil
 }
@@ -179,11 +180,11 @@ func (c *Controller) Run(ctx context.Context) (Summary, error) {
 // Serve makes a sweep now and one at every interval, until ctx ends. A sweep begins on time even while visits of the one
 // before still run; their hosts are left out of it. What goes wrong is logged; Serve itself returns nil.
 func (c *Controller) Serve(ctx context.Context) error {
-	c.watch.Check(ctx)
 	ticker := time.NewTicker(c.config.Server.Interval)
 	defer ticker.Stop()
 	var sweeps sync.WaitGroup
 	defer sweeps.Wait()
+	sweeps.Go(func() { c.watch.Check(ctx) })
 	for {
 		scheduled := c.schedule(c.now())
 		sweeps.Go(func() {
@@ -226,24 +227,21 @@ func (c *Controller) sweep(ctx context.Context, scheduled time.Time) (Summary, e
 		tally.add(v)
 		c.observers.Visited(told, v)
 	}
+	due := c.claim(scheduled, end)
 	var visits sync.WaitGroup
-	for host, unusable := range c.hosts.All() {
+	for i, d := range due {
 		if !c.slot(ctx) {
+			c.release(due[i:]...)
 			break
-		}
-		if !c.begin(host.Name) {
-			<-c.slots
-			end(visit.Busy(host, scheduled))
-			continue
 		}
 		visits.Go(func() {
 			defer func() { <-c.slots }()
-			defer c.end(host.Name)
-			if unusable != nil {
-				end(visit.Failed(host, scheduled, unusable))
+			defer c.release(d)
+			if d.unusable != nil {
+				end(visit.Failed(d.host, scheduled, d.unusable))
 				return
 			}
-			end(c.visitor.Visit(ctx, host, scheduled))
+			end(c.visitor.Visit(ctx, d.host, scheduled))
 		})
 	}
 	visits.Wait()
@@ -274,21 +272,36 @@ func (c *Controller) slot(ctx context.Context) bool {
 	}
 }
 
-// begin notes that a visit to the host runs; false if one does already.
-func (c *Controller) begin(host string) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if _, busy := c.running[host]; busy {
-		return false
-	}
-	c.running[host] = struct{}{}
-	return true
+// due is a host that a sweep is going to visit. No other sweep does until it is released.
+type due struct {
+	host     visit.Host
+	unusable *failure.Error // a key or known_hosts file that it needs
 }
 
-func (c *Controller) end(host string) {
+// claim returns the hosts that a sweep is to visit. Those that an earlier sweep visits, or is still going to, are left
+// out as busy, which end is told: sweeps that take longer than the interval don't pile up.
+func (c *Controller) claim(scheduled time.Time, end func(*visit.Visit)) []due {
+	hosts := make([]due, 0, c.hosts.Len())
+	for host, unusable := range c.hosts.All() {
+		c.mu.Lock()
+		_, busy := c.claimed[host.Name]
+		c.claimed[host.Name] = struct{}{}
+		c.mu.Unlock()
+		if busy {
+			end(visit.Busy(host, scheduled))
+			continue
+		}
+		hosts = append(hosts, due{host, unusable})
+	}
+	return hosts
+}
+
+func (c *Controller) release(hosts ...due) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(c.running, host)
+	for _, d := range hosts {
+		delete(c.claimed, d.host.Name)
+	}
 }
 
 // tally counts the visits of one sweep as they end.

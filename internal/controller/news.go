@@ -32,6 +32,10 @@ func (w *watch) news(s visit.Sweep, now time.Time) []letter {
 	add := func(a alert.Alert) bool {
 		known := false
 		for _, receiver := range w.receivers(a.Host) {
+			known = true
+			if slices.Contains(w.accepted[delivery{a.ID, a.Phase}], receiver) {
+				continue // another receiver's mail is what is missing
+			}
 			l := byReceiver[receiver]
 			if l == nil {
 				l = &letter{digest: mail.Digest{
@@ -40,7 +44,6 @@ func (w *watch) news(s visit.Sweep, now time.Time) []letter {
 				byReceiver[receiver] = l
 			}
 			l.alerts = append(l.alerts, a)
-			known = true
 		}
 		return known
 	}
@@ -114,10 +117,13 @@ func (w *watch) item(a alert.Alert) mail.Item {
 // settle notes that the receivers of an alert were told of its phase, or need not be. mu is held.
 func (w *watch) settle(a alert.Alert) {
 	w.told[a.ID] = a.Phase
-	delete(w.over, a.ID)
-	// The alert may have moved on since; what is stored is its latest state.
-	if _, ok := w.dirty[a.ID]; ok {
-		return
+	delete(w.accepted, delivery{a.ID, a.Phase})
+	if latest, ok := w.over[a.ID]; ok {
+		// It may have ended while the mail that it began was on its way: then that is news still.
+		if a.Phase == alert.Resolved {
+			delete(w.over, a.ID)
+		}
+		a = latest
 	}
 	for _, latest := range w.open[a.Host] {
 		if latest.ID == a.ID {
@@ -127,9 +133,23 @@ func (w *watch) settle(a alert.Alert) {
 	w.dirty[a.ID] = a
 }
 
+// delivery is a phase of an alert that people are to be told of.
+type delivery struct {
+	alert string // id
+	phase alert.Phase
+}
+
+// accept notes that a receiver has been told what a letter says. mu is held.
+func (w *watch) accept(l letter) {
+	for _, a := range l.alerts {
+		d := delivery{a.ID, a.Phase}
+		w.accepted[d] = append(w.accepted[d], l.digest.To)
+	}
+}
+
 // send mails the letters over one connection and returns the alerts of which everybody who is to be told was, or never
-// will be: a mail that the server refuses for good is logged and not sent again. The error wraps ErrUnusable and says
-// which mails are not sent.
+// will be: a mail that the server refuses for good is logged and not sent again. Who was told is remembered, so that
+// nobody is told again because another's mail has to wait. The error wraps ErrUnusable and says which mails are not sent.
 func (w *watch) send(ctx context.Context, letters []letter) (told []alert.Alert, err error) {
 	messages := make([]mail.Message, len(letters))
 	for i, l := range letters {
@@ -146,6 +166,9 @@ func (w *watch) send(ctx context.Context, letters []letter) (told []alert.Alert,
 		switch {
 		case outcome == nil:
 			log.InfoContext(ctx, "mail sent")
+			w.mu.Lock()
+			w.accept(l)
+			w.mu.Unlock()
 			continue
 		case isFinal(outcome):
 			log.ErrorContext(ctx, "mail refused, it is not sent again", "err", outcome, "advice", outcome.Help())

@@ -83,7 +83,7 @@ func newTestRecorder(t *testing.T, s saver) (*recorder, *bytes.Buffer) {
 	t.Helper()
 	var log bytes.Buffer
 	r := newRecorder(s, []config.Host{{Name: "web1", Groups: []string{"web", "front"}}},
-		slog.New(slog.NewTextHandler(&log, nil)))
+		slog.New(slog.NewTextHandler(&log, nil)), time.Now)
 	t.Cleanup(func() { _ = r.Close() })
 	return r, &log
 }
@@ -106,8 +106,8 @@ func TestRecorderStoresEveryVisitOfASweep(t *testing.T) {
 			t.Errorf("%d visits are stored, want 1200", got)
 		}
 		for _, b := range saver.batches {
-			if len(b) > batchSize {
-				t.Errorf("a batch of %d visits, at most %d are wanted", len(b), batchSize)
+			if len(b) > batchVisits {
+				t.Errorf("a batch of %d visits, at most %d are wanted", len(b), batchVisits)
 			}
 		}
 		row := saver.sweeps[0]
@@ -143,6 +143,9 @@ func TestRecorderKeepsVisitsWhileTheDatabaseIsAway(t *testing.T) {
 		if got := fmt.Sprint(saver.ids()); got != "[v0 v1 v2]" {
 			t.Errorf("stored: %s, want all, once, in order", got)
 		}
+		if n := len(saver.sweeps); n != 1 || saver.sweeps[0].Visited != 3 || saver.sweeps[0].Ended.IsZero() {
+			t.Errorf("sweeps stored: %+v, want the end of the one, with its visits", saver.sweeps)
+		}
 		if !strings.Contains(log.String(), "database is not available") || !strings.Contains(log.String(), "available again") {
 			t.Errorf("the log does not say that the database went and came:\n%s", log)
 		}
@@ -171,26 +174,74 @@ func TestRecorderGivesUpOneVisitNotTheBatch(t *testing.T) {
 	})
 }
 
+func TestRecorderGivesNothingUpThatTheDatabaseRefusesWhole(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		saver := &fakeSaver{away: errors.New("no such table: visits")} // not store.ErrUnavailable
+		r, _ := newTestRecorder(t, saver)
+		sweep := visit.Sweep{Time: sweepTime, Hosts: 3}
+		r.SweepStarted(t.Context(), sweep)
+		for i := range 3 {
+			r.Visited(t.Context(), aVisit("web1", fmt.Sprint("v", i)))
+		}
+		<-time.After(time.Minute)
+		saver.set(nil)
+		if err := r.SweepEnded(t.Context(), sweep); err != nil {
+			t.Fatal(err)
+		}
+		if got := fmt.Sprint(saver.ids()); got != "[v0 v1 v2]" {
+			t.Errorf("stored: %s, want all, once, in order", got)
+		}
+	})
+}
+
+func TestRecorderBoundsStatistics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		saver := &fakeSaver{away: store.ErrUnavailable}
+		r, _ := newTestRecorder(t, saver)
+		sweep := visit.Sweep{Time: sweepTime, Hosts: 200}
+		r.SweepStarted(t.Context(), sweep)
+		statistics := make([]report.Statistic, report.MaxStatistics)
+		for i := range 200 {
+			v := aVisit("web1", fmt.Sprint("v", i))
+			v.Report.Statistics = statistics
+			r.Visited(t.Context(), v)
+		}
+		synctest.Wait()
+		if batch, _ := r.next(); len(batch) != batchStatistics/report.MaxStatistics {
+			t.Errorf("the next batch has %d visits of %d statistics, at most %d are wanted", len(batch), len(statistics), batchStatistics)
+		}
+		saver.set(nil)
+		const kept = backlogStatistics / report.MaxStatistics
+		err := r.SweepEnded(t.Context(), sweep)
+		if err == nil || len(saver.ids()) != kept {
+			t.Errorf("%d visits are stored, want %d; SweepEnded = %v", len(saver.ids()), kept, err)
+		}
+		if r.statistics != 0 {
+			t.Errorf("%d statistics are counted in an empty backlog", r.statistics)
+		}
+	})
+}
+
 func TestRecorderIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		saver := &fakeSaver{away: store.ErrUnavailable}
 		r, _ := newTestRecorder(t, saver)
 		r.log = slog.New(slog.DiscardHandler)
-		sweep := visit.Sweep{Time: sweepTime, Hosts: backlogMax + 10}
+		sweep := visit.Sweep{Time: sweepTime, Hosts: backlogVisits + 10}
 		r.SweepStarted(t.Context(), sweep)
-		for i := range backlogMax + 10 {
+		for i := range backlogVisits + 10 {
 			r.Visited(t.Context(), aVisit("web1", fmt.Sprint("v", i)))
 		}
 		synctest.Wait()
-		if got := len(r.next()); got != batchSize {
-			t.Errorf("the next batch has %d visits, want %d", got, batchSize)
+		if batch, _ := r.next(); len(batch) != batchVisits {
+			t.Errorf("the next batch has %d visits, want %d", len(batch), batchVisits)
 		}
 		saver.set(nil)
 		err := r.SweepEnded(t.Context(), sweep)
 		if err == nil || !strings.Contains(err.Error(), "not stored: 10") {
 			t.Errorf("SweepEnded = %v, want the 10 dropped visits", err)
 		}
-		if ids := saver.ids(); len(ids) != backlogMax || ids[0] != "v10" {
+		if ids := saver.ids(); len(ids) != backlogVisits || ids[0] != "v10" {
 			t.Errorf("%d visits are stored, the first is %s; want the newest", len(ids), ids[0])
 		}
 	})
@@ -202,10 +253,10 @@ func TestRecorderClosesWhileTheDatabaseIsAway(t *testing.T) {
 		r.SweepStarted(t.Context(), visit.Sweep{Time: sweepTime, Hosts: 1})
 		r.Visited(t.Context(), aVisit("web1", "v0"))
 		synctest.Wait()
-		if err := r.Close(); err != nil {
-			t.Fatal(err)
+		if err := r.Close(); !errors.Is(err, ErrUnusable) || !strings.Contains(err.Error(), "lost: 1") {
+			t.Errorf("Close = %v, want what is lost", err)
 		}
-		if !strings.Contains(log.String(), "visits were not stored") {
+		if !strings.Contains(log.String(), "visits are lost") {
 			t.Errorf("the log does not say what is lost:\n%s", log)
 		}
 	})

@@ -123,7 +123,7 @@ func newTestController(t *testing.T, n, parallel int) (*Controller, *fakeVisitor
 	return &Controller{
 		config: cfg, log: log, now: time.Now, visitor: f, hosts: newHosts(cfg.Hosts), watch: w,
 		observers: visit.Observers{newJournal(log), h}, slots: make(chan struct{}, parallel),
-		running: make(map[string]struct{}),
+		claimed: make(map[string]struct{}),
 	}, f, h
 }
 
@@ -171,6 +171,35 @@ func TestServeNeverVisitsAHostTwiceAtOnce(t *testing.T) {
 	})
 }
 
+func TestSweepsThatTakeLongerThanTheIntervalDoNotPileUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, f, h := newTestController(t, 100, 1) // 100 s for a sweep, at an interval of 60 s
+		most := 0
+		c.observers = append(c.observers, &visits{func() { h.mu.Lock(); most = max(most, len(h.open)); h.mu.Unlock() }})
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
+		defer cancel()
+		if err := c.Serve(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if most > 3 { // each host waits in one of them at most
+			t.Errorf("%d sweeps were open at once, at most 3 are wanted", most)
+		}
+		if len(f.visited) < 1000 {
+			t.Errorf("%d visits in 20 minutes, want one a second or nearly so", len(f.visited))
+		}
+		if len(c.claimed) != 0 {
+			t.Errorf("%d hosts are still claimed at the end", len(c.claimed))
+		}
+	})
+}
+
+// visits is an observer that calls a function at each visit.
+type visits struct{ told func() }
+
+func (v *visits) SweepStarted(context.Context, visit.Sweep)     {}
+func (v *visits) Visited(context.Context, *visit.Visit)         { v.told() }
+func (v *visits) SweepEnded(context.Context, visit.Sweep) error { return nil }
+
 func TestSweepThatIsCancelled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, f, h := newTestController(t, 10, 4)
@@ -182,6 +211,9 @@ func TestSweepThatIsCancelled(t *testing.T) {
 		}
 		if !summary.Cancelled || summary.Visited != 4 || len(summary.Failed) != 0 {
 			t.Errorf("summary = %+v, want 4 visits and that it was cancelled", summary)
+		}
+		if len(c.claimed) != 0 {
+			t.Errorf("%d hosts are still claimed", len(c.claimed))
 		}
 		if len(f.visited) != 8 || h.kinds()[failure.Cancelled] != 4 {
 			t.Errorf("%d visits began, %v", len(f.visited), h.kinds())

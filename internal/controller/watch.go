@@ -42,15 +42,19 @@ type watch struct {
 	watched map[string]watched // by host
 	others  []string           // who is told of hosts that the configuration no longer has
 
-	ending sync.Mutex // one sweep stores and mails at a time
+	turn chan struct{} // holds a token while a sweep stores and mails: one at a time
 
-	mu     sync.Mutex
-	open   map[string][]alert.Alert // by host: pending and firing
-	over   map[string]alert.Alert   // by id: resolved, and that is news
-	told   map[string]alert.Phase   // by id: what receivers were told last
-	dirty  map[string]alert.Alert   // by id: not stored yet as it is
-	sweeps map[time.Time]*counts
+	mu       sync.Mutex
+	open     map[string][]alert.Alert // by host: pending and firing
+	over     map[string]alert.Alert   // by id: resolved, and that is news
+	told     map[string]alert.Phase   // by id: what receivers were told last
+	accepted map[delivery][]string    // receivers who were told, where others still are to be
+	dirty    map[string]alert.Alert   // by id: not stored yet as it is
+	sweeps   map[time.Time]*counts
 }
+
+// saveFirst bounds how long the mail waits for the alerts to be stored.
+const saveFirst = 5 * time.Second
 
 // watched is what the configuration says of a host.
 type watched struct {
@@ -60,7 +64,7 @@ type watched struct {
 }
 
 // counts is what a sweep came to.
-type counts struct{ hosts, failed, raised, ended int }
+type counts struct{ failed, raised, ended int }
 
 type watchOptions struct {
 	Config *config.Config
@@ -78,11 +82,14 @@ func newWatch(ctx context.Context, o watchOptions) (*watch, error) {
 		log:     o.Logger,
 		now:     o.Now,
 		watched: make(map[string]watched, len(o.Config.Hosts)),
-		open:    make(map[string][]alert.Alert),
-		over:    make(map[string]alert.Alert),
-		told:    make(map[string]alert.Phase),
-		dirty:   make(map[string]alert.Alert),
-		sweeps:  make(map[time.Time]*counts),
+		turn:    make(chan struct{}, 1),
+
+		open:     make(map[string][]alert.Alert),
+		over:     make(map[string]alert.Alert),
+		told:     make(map[string]alert.Phase),
+		accepted: make(map[delivery][]string),
+		dirty:    make(map[string]alert.Alert),
+		sweeps:   make(map[time.Time]*counts),
 	}
 	if o.Config.Mail != nil {
 		w.others = o.Config.Mail.To
@@ -129,7 +136,7 @@ func limitsOf(configured []config.Limit) []alert.Limit {
 func (w *watch) SweepStarted(_ context.Context, s visit.Sweep) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.sweeps[s.Time] = &counts{hosts: s.Hosts}
+	w.sweeps[s.Time] = &counts{}
 }
 
 // Visited evaluates the limits of the visited host. Visits that say nothing of the host are passed over.
@@ -193,22 +200,31 @@ func (w *watch) announce(ctx context.Context, a alert.Alert, raised bool) {
 }
 
 // SweepEnded stores the alerts and mails the news. Alerts that could not be stored, and news that could not be mailed,
-// wait for the next sweep.
+// wait for the next sweep. A database that does not answer takes little of the time that the mail has.
 func (w *watch) SweepEnded(ctx context.Context, s visit.Sweep) error {
-	w.ending.Lock()
-	defer w.ending.Unlock()
-	errs := []error{w.save(ctx)}
+	select {
+	case w.turn <- struct{}{}:
+		defer func() { <-w.turn }()
+	case <-ctx.Done():
+		return fmt.Errorf("the mails of an earlier sweep are still being sent: what is new is mailed with those of the next: %w", ctx.Err())
+	}
+	brief, cancel := context.WithTimeout(ctx, saveFirst)
+	before := w.save(brief)
+	cancel()
+	var sent error
 	if letters := w.news(s, w.now()); len(letters) > 0 {
-		told, err := w.send(ctx, letters)
+		var told []alert.Alert
+		told, sent = w.send(ctx, letters)
 		w.mu.Lock()
 		for _, a := range told {
 			w.settle(a)
 		}
 		w.mu.Unlock()
-		errs = append(errs, err)
 	}
-	errs = append(errs, w.save(ctx))
-	return errors.Join(errs...)
+	if before != nil && errors.Is(before, store.ErrUnavailable) {
+		return errors.Join(before, sent) // it would not be different now
+	}
+	return errors.Join(sent, w.save(ctx))
 }
 
 // save stores what is not stored yet.

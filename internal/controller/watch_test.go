@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"muster/internal/alert"
@@ -48,6 +49,8 @@ func (f *fakeAlerts) SaveAlerts(_ context.Context, alerts []store.Alert) error {
 // fakeSender is a mail server.
 type fakeSender struct {
 	away   error
+	later  string // a receiver that it refuses for now
+	during func() // called while it sends
 	refuse string // a receiver that it refuses for good
 	sent   []mail.Message
 }
@@ -55,6 +58,9 @@ type fakeSender struct {
 func (f *fakeSender) Check(context.Context) error { return f.away }
 
 func (f *fakeSender) Send(_ context.Context, messages ...mail.Message) error {
+	if f.during != nil {
+		f.during()
+	}
 	outcome := &mail.SendError{Errors: make([]*mail.Error, len(messages))}
 	failed := false
 	for i, m := range messages {
@@ -64,6 +70,9 @@ func (f *fakeSender) Send(_ context.Context, messages ...mail.Message) error {
 			failed = true
 		case m.To == f.refuse:
 			outcome.Errors[i] = &mail.Error{Step: mail.StepRecipient, Code: 550, Err: errors.New("no such user")}
+			failed = true
+		case m.To == f.later:
+			outcome.Errors[i] = &mail.Error{Step: mail.StepRecipient, Code: 451, Temporary: true, Err: errors.New("greylisted")}
 			failed = true
 		default:
 			f.sent = append(f.sent, m)
@@ -267,6 +276,78 @@ func TestRefusedReceiverKeepsNobodyBack(t *testing.T) {
 	b.want("web@example.org")
 	b.mustSweep(map[string]float64{"db1": -1})
 	b.want("") // neither again to the one nor to the other
+}
+
+func TestNobodyIsToldAgainBecauseAnotherIsNot(t *testing.T) {
+	b := newBench(t)
+	b.sender.later = "db@example.org"
+	for i, want := range []string{"web@example.org", "", ""} {
+		if err := b.sweep(map[string]float64{"db1": -1}); !errors.Is(err, ErrUnusable) {
+			t.Errorf("sweep %d: SweepEnded = %v, want that a mail is not sent", i, err)
+		}
+		b.want(want)
+	}
+	b.sender.later = ""
+	b.mustSweep(map[string]float64{"db1": -1})
+	b.want("db@example.org")
+	b.mustSweep(map[string]float64{"db1": 10})
+	b.want("db@example.org web@example.org")
+	if n := len(b.watch.accepted); n != 0 {
+		t.Errorf("%d deliveries are remembered when all is told", n)
+	}
+}
+
+func TestAlertThatEndsWhileItsMailIsSent(t *testing.T) {
+	b := newBench(t)
+	b.sender.during = func() {
+		b.sender.during = nil
+		b.watch.Visited(t.Context(), &visit.Visit{
+			Host: "web1", Sweep: b.now.Add(time.Minute), Started: b.now.Add(time.Second), Report: &report.Report{
+				Statistics: []report.Statistic{{Name: "memory.usage", Unit: "%", Kind: report.Gauge, Value: 10}},
+			},
+		})
+	}
+	b.mustSweep(map[string]float64{"web1": 90})
+	b.want("web@example.org")
+	b.mustSweep(map[string]float64{"web2": 10})
+	if n := len(b.sender.sent); n != 1 || !strings.Contains(b.sender.sent[0].Subject, "over") {
+		t.Errorf("%d mails, want one that says that it is over", n)
+	}
+	b.restart()
+	if len(b.watch.open)+len(b.watch.over) != 0 {
+		t.Errorf("stored as %+v and %+v, want nothing that is open or news", b.watch.open, b.watch.over)
+	}
+}
+
+// TestMailDoesNotWaitForTheDatabase has the recorder beside the watch, as the controller has, and a database that does
+// not answer.
+func TestMailDoesNotWaitForTheDatabase(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		silent := &silentAlerts{b.alerts}
+		b.watch.store = silent
+		r, _ := newTestRecorder(t, &fakeSaver{away: store.ErrUnavailable})
+		observers := visit.Observers{r, b.watch}
+		s := visit.Sweep{Time: sweepTime, Hosts: 1}
+		observers.SweepStarted(t.Context(), s)
+		v := aVisit("web1", "v0")
+		v.Report, v.Failure = nil, failure.New(failure.Dial, failure.Refused, errors.New("connection refused"))
+		observers.Visited(t.Context(), v)
+		ctx, cancel := context.WithTimeout(t.Context(), Grace)
+		defer cancel()
+		if err := observers.SweepEnded(ctx, s); !errors.Is(err, ErrUnusable) {
+			t.Errorf("SweepEnded = %v, want that the database could not be used", err)
+		}
+		b.want("web@example.org")
+	})
+}
+
+// silentAlerts is a database that does not answer.
+type silentAlerts struct{ *fakeAlerts }
+
+func (s *silentAlerts) SaveAlerts(ctx context.Context, _ []store.Alert) error {
+	<-ctx.Done()
+	return ctx.Err()
 }
 
 func TestAlertsWaitForTheDatabase(t *testing.T) {

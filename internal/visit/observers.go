@@ -3,11 +3,11 @@ package visit
 import (
 	"context"
 	"errors"
-	"slices"
+	"sync"
 )
 
-// Observers is several observers as one. They are told one after the other, in their order, on the goroutine of whoever
-// tells. The list must not change while a sweep goes on.
+// Observers is several observers as one. They are told of starts and visits one after the other, in their order, on the
+// goroutine of whoever tells. The list must not change while a sweep goes on.
 type Observers []Observer
 
 // SweepStarted tells every observer.
@@ -24,11 +24,14 @@ func (o Observers) Visited(ctx context.Context, v *Visit) {
 	}
 }
 
-// SweepEnded tells every observer, also those after one that fails, and returns all errors joined.
+// SweepEnded tells all observers at once, so that one that waits for something takes no time from the others, and returns
+// all errors joined, in the order of the observers, when the last is done.
 func (o Observers) SweepEnded(ctx context.Context, s Sweep) error {
-	var failed []error
-	for _, observer := range o {
-		failed = append(failed, observer.SweepEnded(ctx, s))
+	failed := make([]error, len(o))
+	var told sync.WaitGroup
+	for i, observer := range o {
+		told.Go(func() { failed[i] = observer.SweepEnded(ctx, s) })
 	}
-	return errors.Join(slices.Clip(failed)...)
+	told.Wait()
+	return errors.Join(failed...)
 }

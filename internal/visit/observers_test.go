@@ -5,32 +5,49 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 
 	"muster/internal/failure"
 	"muster/internal/visit"
 )
 
+// noting is an observer that notes what it is told, and at the end waits until all of them have been told.
 type noting struct {
 	name  string
+	mu    *sync.Mutex
 	notes *[]string
+	ended *sync.WaitGroup
 	err   error
 }
 
-func (n noting) note(what string) { *n.notes = append(*n.notes, n.name+" "+what) }
+func (n noting) note(what string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	*n.notes = append(*n.notes, n.name+" "+what)
+}
 
 func (n noting) SweepStarted(_ context.Context, s visit.Sweep) {
 	n.note(fmt.Sprint("started ", s.Hosts))
 }
 func (n noting) Visited(_ context.Context, v *visit.Visit)     { n.note("visited " + v.Host) }
-func (n noting) SweepEnded(context.Context, visit.Sweep) error { n.note("ended"); return n.err }
+func (n noting) SweepEnded(context.Context, visit.Sweep) error {
+	n.note("ended")
+	n.ended.Done()
+	n.ended.Wait()
+	return n.err
+}
 
 func TestObservers(t *testing.T) {
 	var notes []string
+	var mu sync.Mutex
+	var ended sync.WaitGroup
 	first, third := errors.New("first"), errors.New("third")
 	observers := visit.Observers{
-		noting{"a", &notes, first}, noting{"b", &notes, nil}, noting{"c", &notes, third},
+		noting{"a", &mu, &notes, &ended, first}, noting{"b", &mu, &notes, &ended, nil},
+		noting{"c", &mu, &notes, &ended, third},
 	}
+	ended.Add(len(observers))
 	sweep := visit.Sweep{Hosts: 7}
 	observers.SweepStarted(t.Context(), sweep)
 	observers.Visited(t.Context(), &visit.Visit{Host: "web1"})
@@ -40,11 +57,13 @@ func TestObservers(t *testing.T) {
 	}
 	want := []string{
 		"a started 7", "b started 7", "c started 7", "a visited web1", "b visited web1", "c visited web1",
-		"a ended", "b ended", "c ended",
+		"a ended", "b ended", "c ended", // these in any order
 	}
+	slices.Sort(notes[6:])
 	if !slices.Equal(notes, want) {
 		t.Errorf("they were told %q", notes)
 	}
+	ended.Add(1)
 	if err := (visit.Observers{observers[1]}).SweepEnded(t.Context(), sweep); err != nil {
 		t.Errorf("got %v from an observer without an error", err)
 	}

@@ -30,7 +30,7 @@ func (n noting) note(what string) {
 func (n noting) SweepStarted(_ context.Context, s visit.Sweep) {
 	n.note(fmt.Sprint("started ", s.Hosts))
 }
-func (n noting) Visited(_ context.Context, v *visit.Visit)     { n.note("visited " + v.Host) }
+func (n noting) Visited(_ context.Context, v *visit.Visit) { n.note("visited " + v.Host) }
 func (n noting) SweepEnded(context.Context, visit.Sweep) error {
 	n.note("ended")
 	n.ended.Done()

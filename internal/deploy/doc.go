@@ -12,7 +12,8 @@
 // Without a configured folder several are tried, because a home may be read-only, full or mounted noexec: the user's cache
 // folder first, then /var/tmp, /tmp, /run/user and, on Linux, /dev/shm. A configured one is the only one tried. A folder
 // that somebody else could tamper with is refused: a client is never run from where others may replace it. In a place that
-// everybody can write to it lives in a folder muster-<uid> of the user's own.
+// everybody can write to it lives in a folder muster-<uid> of the user's own. What was vetted, with all symbolic links resolved,
+// is what is used. Outside the home that holds for the visit only (Installed.Shared).
 //
 // # Leftovers
 //

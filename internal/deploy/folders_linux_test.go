@@ -1,6 +1,7 @@
 package deploy_test
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -8,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/pkg/sftp"
 
 	"muster/internal/deploy"
 	"muster/internal/deploy/deploytest"
@@ -176,6 +179,15 @@ func TestInstallRefusesWhatOthersCanTamperWith(t *testing.T) {
 		}
 	}
 	for name, prepare := range map[string]func(t *testing.T) (directory string){
+		"a stranger's folder that nobody else may write to": func(t *testing.T) string {
+			folder := filepath.Join(t.TempDir(), "app")
+			if err := os.MkdirAll(filepath.Join(folder, "muster"), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			plant(t, filepath.Join(folder, "muster"))
+			give(t, folder)
+			return filepath.Join(folder, "muster")
+		},
 		"not sticky": func(t *testing.T) string { return open(t, 0o777) },
 		"below one that is not sticky": func(t *testing.T) string {
 			return filepath.Join(open(t, 0o777), "x", "y")
@@ -238,7 +250,7 @@ func TestInstallRefusesWhatOthersCanTamperWith(t *testing.T) {
 			directory := prepare(t)
 			h := newHost(t, nil)
 			_, err := scripts(t, "1.0").Install(t.Context(), h.conn, deploytest.Native(), directory)
-			wantFailure(t, err, failure.Deploy, failure.PermissionDenied, "everybody may")
+			wantFailure(t, err, failure.Deploy, failure.PermissionDenied, "replace what is")
 			for _, command := range h.ran() {
 				if strings.Contains(command, "--version") {
 					t.Errorf("%q was run", command)
@@ -255,8 +267,112 @@ func TestInstallThroughALinkOfOurs(t *testing.T) {
 	if err := os.Symlink(target, filepath.Join(h.home, ".cache")); err != nil {
 		t.Fatal(err)
 	}
+	// What is used is where it leads to: the link itself may lead elsewhere by then.
+	want := filepath.Join(target, "muster")
+	for _, uploaded := range []bool{true, false} {
+		got := install(t, h, scripts(t, "1.0"), "")
+		if got.Directory != want || filepath.Dir(got.Command) != want || got.Uploaded != uploaded || !got.Shared {
+			t.Errorf("got %+v, want it in %s, uploaded: %v", got, want, uploaded)
+		}
+	}
+}
+
+// A link of our own in a folder of everybody that leads back there is followed, but not for ever.
+func TestInstallThroughALinkInACircle(t *testing.T) {
+	folder := open(t, 0o777|os.ModeSticky)
+	if err := os.Symlink(folder, own(folder)); err != nil {
+		t.Fatal(err)
+	}
+	h := newHost(t, nil)
+	_, err := scripts(t, "1.0").Install(t.Context(), h.conn, deploytest.Native(), folder)
+	wantFailure(t, err, failure.Deploy, failure.PermissionDenied, "everybody may")
+}
+
+// In the home a group may write: on many systems it is the user's own. Elsewhere nobody knows whose it is.
+func TestInstallWhereAGroupMayWrite(t *testing.T) {
+	h := newHost(t, nil)
+	clients := scripts(t, "1.0")
+	elsewhere := open(t, 0o775)
+	for _, folder := range []string{filepath.Join(h.home, "group"), filepath.Join(elsewhere, "x")} {
+		if err := os.Mkdir(folder, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Chmod(filepath.Join(h.home, "group"), 0o775); err != nil {
+		t.Fatal(err)
+	}
+	if got := install(t, h, clients, "group"); got.Shared {
+		t.Errorf("got %+v, want it to be ours alone", got)
+	}
+	for _, folder := range []string{elsewhere, filepath.Join(elsewhere, "x")} {
+		_, err := clients.Install(t.Context(), h.conn, deploytest.Native(), folder)
+		wantFailure(t, err, failure.Deploy, failure.PermissionDenied, "a group may replace what is in "+elsewhere)
+	}
+	// Where nobody removes what is another's, as in /var/local of some systems, a folder of the user's own is safe.
+	sticky := open(t, 0o775|os.ModeSticky)
+	if got := install(t, h, clients, sticky); got.Directory != own(sticky) || !got.Shared {
+		t.Errorf("got %+v, want it in %s", got, own(sticky))
+	}
+}
+
+// What Install says of a place decides whether it is relied on later.
+func TestInstallTellsWhatIsShared(t *testing.T) {
+	h := newHost(t, nil)
+	clients := scripts(t, "1.0")
+	below := filepath.Join(h.home, "everybody's")
+	if err := os.Mkdir(below, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(below, 0o777|os.ModeSticky); err != nil {
+		t.Fatal(err)
+	}
+	for directory, want := range map[string]bool{
+		"": false, "x/y": false, "everybody's": true, "everybody's/x": true,
+		t.TempDir(): true, open(t, 0o777|os.ModeSticky): true,
+	} {
+		for range 2 {
+			if got := install(t, h, clients, directory); got.Shared != want {
+				t.Errorf("%q: got %+v, want shared: %v", directory, got, want)
+			}
+		}
+	}
+}
+
+// Nothing outside the home is relied on later, even where nobody else can write to anything on the way today.
+func TestInstallTakesAllOutsideTheHomeAsShared(t *testing.T) {
+	h := newHost(t, func(o *sshtest.Options) {
+		o.Exec = func(ctx context.Context, s *sshtest.Session) sshtest.Exit {
+			closed := *s
+			if strings.Contains(s.Command, "ls -ldn") {
+				closed.Command = "{ " + s.Command + "; } | sed s/^drwxrwxrwt/drwxr-xr-x/"
+			}
+			return sshtest.Shell(ctx, &closed)
+		}
+	})
+	if got := install(t, h, scripts(t, "1.0"), t.TempDir()); !got.Shared {
+		t.Errorf("got %+v, want it to be shared", got)
+	}
+}
+
+// A server for SFTP that leaves links in its paths is no way to have what is behind them unseen.
+func TestInstallThroughALinkThatIsNotResolved(t *testing.T) {
+	h := newHost(t, func(o *sshtest.Options) {
+		o.SFTP = func(_ context.Context, s *sshtest.Session) sshtest.Exit {
+			server, err := sftp.NewServer(s.Channel, sftp.WithServerWorkingDirectory(s.Home))
+			if err != nil || server.Serve() != nil {
+				return sshtest.Exit{Status: 1}
+			}
+			return sshtest.Exit{}
+		}
+	})
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(t.TempDir(), link); err != nil {
+		t.Fatal(err)
+	}
+	_, err := scripts(t, "1.0").Install(t.Context(), h.conn, deploytest.Native(), filepath.Join(link, "x"))
+	wantFailure(t, err, failure.Deploy, failure.PermissionDenied, link+" is a symbolic link")
 	if got := install(t, h, scripts(t, "1.0"), ""); got.Directory != h.cache() {
-		t.Errorf("installed in %s, want %s", got.Directory, h.cache())
+		t.Errorf("got %+v, want it in the home", got)
 	}
 }
 

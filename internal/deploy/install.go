@@ -20,6 +20,7 @@ type Installed struct {
 	Command   string // what to run, as the host's shell is to read it
 	Directory string // SFTP path of its folder: where it puts a report file
 	Uploaded  bool   // it was put there just now
+	Shared    bool   // outside the user's home: another day it may be somebody else's folder, which only Install notices
 }
 
 // Install makes sure that the client for platform is on the host and runs there, and says where. directory is the
@@ -114,7 +115,7 @@ func (i *installation) run(ctx context.Context, directory string) (Installed, *f
 func (i *installation) find(ctx context.Context, places []place) (Installed, bool, *failure.Error) {
 	for _, p := range places {
 		installed, there, failed := i.present(ctx, p)
-		if failed != nil && isLost(failed.Kind) {
+		if failed != nil && failed.Kind.IsInterruption() {
 			return Installed{}, false, failed
 		}
 		if there {
@@ -190,7 +191,7 @@ func (i *installation) whole(info fs.FileInfo) bool {
 }
 
 func (i *installation) at(p place, command string, uploaded bool) Installed {
-	return Installed{Platform: i.client.platform, Command: command, Directory: p.path, Uploaded: uploaded}
+	return Installed{Platform: i.client.platform, Command: command, Directory: p.path, Uploaded: uploaded, Shared: p.shared}
 }
 
 // put uploads the client to a place and sees that it runs there. A place that does not let it run is left as it was.
@@ -205,7 +206,7 @@ func (i *installation) put(ctx context.Context, p place) (Installed, *failure.Er
 	}
 	command, failed := i.probe(ctx, p)
 	if failed != nil {
-		if !isLost(failed.Kind) {
+		if !failed.Kind.IsInterruption() {
 			_ = i.files.Remove(ctx, p.file(i.name())) // it is of no use there
 			i.leave(ctx, p)
 		}
@@ -265,12 +266,8 @@ func lost(err error) *failure.Error {
 	if err == nil {
 		return nil
 	}
-	if failed := at(failure.Deploy, err); isLost(failed.Kind) {
+	if failed := at(failure.Deploy, err); failed.Kind.IsInterruption() {
 		return failed
 	}
 	return nil
-}
-
-func isLost(kind failure.Kind) bool {
-	return kind == failure.Timeout || kind == failure.Cancelled || kind == failure.Disconnected
 }

@@ -16,7 +16,8 @@ import (
 type place struct {
 	path    string // SFTP path
 	base    string // a folder that must exist before path is made; empty: everything above path may be made
-	inHome  bool
+	inHome  bool   // by its path: a symbolic link may lead out of it
+	shared  bool   // others may come to own a folder of this path; known once it was vetted
 	made    bool   // path did not exist before
 	command string // the folder as the host's shell is to read it: on Windows relative to the home where it is in it
 }
@@ -122,10 +123,15 @@ func configured(home, directory string) place {
 
 // within marks a place that is in the home.
 func within(home string, p place) place {
-	if strings.HasPrefix(p.path, strings.TrimSuffix(home, "/")+"/") && home != "/" {
+	if inside(home, p.path) {
 		p.base, p.inHome = home, true
 	}
 	return p
+}
+
+// inside tells whether a path leads into the home. A home that is the root says nothing: all else is in it.
+func inside(home, p string) bool {
+	return home != "/" && strings.HasPrefix(p, strings.TrimSuffix(home, "/")+"/")
 }
 
 // windowsPlaces returns folders whose path on a command line has no space and no quote: cmd.exe and PowerShell read those

@@ -116,17 +116,15 @@ func TestWindowsPlaces(t *testing.T) {
 
 func TestWay(t *testing.T) {
 	for name, test := range map[string]struct {
-		home, real string
-		inHome     bool
-		want       string
+		home, folder, want string
 	}{
-		"from the root":           {"/home/u", "/opt/x", false, "/ /opt /opt/x"},
-		"from the home":           {"/home/u", "/home/u/.cache/muster", true, "/home/u/.cache /home/u/.cache/muster"},
-		"out of the home by link": {"/home/u", "/tmp/x", true, "/ /tmp /tmp/x"},
-		"a home like another":     {"/home/u", "/home/u2/x", true, "/ /home /home/u2 /home/u2/x"},
-		"the root itself":         {"/home/u", "/", false, "/"},
+		"from the root":       {"/home/u", "/opt/x", "/ /opt /opt/x"},
+		"from the home":       {"/home/u", "/home/u/.cache/muster", "/home/u/.cache /home/u/.cache/muster"},
+		"a home like another": {"/home/u", "/home/u2/x", "/ /home /home/u2 /home/u2/x"},
+		"the root itself":     {"/home/u", "/", "/"},
+		"the root as home":    {"/", "/x/y", "/ /x /x/y"},
 	} {
-		if got := strings.Join(way(test.home, test.real, test.inHome), " "); got != test.want {
+		if got := strings.Join(way(test.home, test.folder), " "); got != test.want {
 			t.Errorf("%s: got %s, want %s", name, got, test.want)
 		}
 	}
@@ -146,7 +144,7 @@ func TestParseList(t *testing.T) {
 		got := parseList(listing, folders)
 		want := []part{
 			{path: "/", uid: "0", folder: true},
-			{path: "/tmp", uid: "0", folder: true, othersWrite: true, sticky: true},
+			{path: "/tmp", uid: "0", folder: true, groupWrites: true, othersWrite: true, sticky: true},
 			{path: "/tmp/muster-5", uid: "5", folder: true},
 		}
 		if !slices.Equal(got, want) {
@@ -154,7 +152,7 @@ func TestParseList(t *testing.T) {
 		}
 	}
 	link := parseList("lrwxrwxrwx 1 5 5 9 Nov 23 08:00 /tmp -> /mnt/tmp\n", []string{"/tmp"})
-	if len(link) != 1 || !link[0].link || link[0].othersWrite {
+	if len(link) != 1 || !link[0].link || link[0].isOpen() {
 		t.Errorf("a link: got %+v", link)
 	}
 	if got := parseList("drwxr-xr-x 18 0 0 4096 Jan  1  2024 /tmp\n", folders); len(got) != 0 {

@@ -99,7 +99,7 @@ func isWindows(ctx context.Context, conn *remote.Conn) (bool, error) {
 	if err == nil {
 		return isDrivePath(home), nil
 	}
-	if failed := at(failure.Platform, err); isLost(failed.Kind) {
+	if failed := at(failure.Platform, err); failed.Kind.IsInterruption() {
 		return false, failed
 	}
 	return false, nil

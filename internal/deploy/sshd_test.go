@@ -13,6 +13,7 @@ import (
 
 	"muster/internal/deploy"
 	"muster/internal/deploy/deploytest"
+	"muster/internal/failure"
 	"muster/internal/remote"
 	"muster/internal/testserver"
 )
@@ -87,6 +88,87 @@ func TestInstallRaceBySSHD(t *testing.T) {
 	}
 	if got := files(t, filepath.Join(s.Home, ".cache/muster")); !slices.Equal(got, []string{nameOf(string(program))}) {
 		t.Errorf("the folder holds %q, want the client alone", got)
+	}
+}
+
+// openFor makes a sticky folder of everybody that the user can reach, and returns the name of the user's own folder in it.
+func openFor(t *testing.T, s *testserver.Sshd) (folder, own string) {
+	t.Helper()
+	folder, err := os.MkdirTemp("", "open")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(folder); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := os.Chmod(folder, 0o777|os.ModeSticky); err != nil {
+		t.Fatal(err)
+	}
+	return folder, filepath.Join(folder, "muster-"+userOf(t, s))
+}
+
+// userOf returns the number of the user whom sshd lets in.
+func userOf(t *testing.T, s *testserver.Sshd) string {
+	t.Helper()
+	printed, err := dial(t, s).Output(t.Context(), "id -u", nil)
+	if err != nil || printed.Status != 0 {
+		t.Fatalf("%q, %v", printed.Stderr, err)
+	}
+	return strings.TrimSpace(string(printed.Stdout))
+}
+
+// OpenSSH resolves links in what it makes of a path, so that a link itself is not to be seen in that. Here one leads to a
+// folder that is the user's, and safe: the stranger whose link it is would lead it elsewhere afterwards.
+func TestInstallRefusesAStrangersLinkBySSHD(t *testing.T) {
+	s := testserver.SSHD(t, testserver.SSHDOptions{})
+	conn := dial(t, s)
+	for name, directory := range map[string]func(folder, own string) string{
+		"for the user's own folder": func(folder, _ string) string { return folder },
+		"itself":                    func(_, own string) string { return own },
+		"on the way":                func(_, own string) string { return filepath.Join(own, "x") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			folder, own := openFor(t, s)
+			if err := os.Symlink(s.Home, own); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Lchown(own, 54321, 54321); err != nil {
+				t.Fatal(err)
+			}
+			clients := deploytest.Set(t, "1.0", map[deploy.Platform]string{deploytest.Native(): script("1.0")})
+			got, err := clients.Install(t.Context(), conn, deploytest.Native(), directory(folder, own))
+			if err == nil {
+				t.Fatalf("installed as %+v", got)
+			}
+			wantFailure(t, err, failure.Deploy, failure.PermissionDenied, own+" belongs to user 54321")
+			if left := files(t, s.Home); slices.Contains(left, nameOf(script("1.0"))) {
+				t.Errorf("the client is behind the link: %q", left)
+			}
+		})
+	}
+}
+
+// The user's own link is followed once, and what it led to is used: where it leads later does not matter.
+func TestInstallThroughALinkBySSHD(t *testing.T) {
+	s := testserver.SSHD(t, testserver.SSHDOptions{})
+	conn := dial(t, s)
+	folder, own := openFor(t, s)
+	made, err := conn.Output(t.Context(), "mkdir real && ln -s \"$PWD/real\" "+own, nil)
+	if err != nil || made.Status != 0 {
+		t.Fatalf("%q, %v", made.Stderr, err)
+	}
+	clients := deploytest.Set(t, "1.0", map[deploy.Platform]string{deploytest.Native(): script("1.0")})
+	for _, uploaded := range []bool{true, false} {
+		got, err := clients.Install(t.Context(), conn, deploytest.Native(), folder)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := filepath.Join(s.Home, "real")
+		if got.Directory != want || filepath.Dir(got.Command) != want || got.Uploaded != uploaded {
+			t.Errorf("got %+v, want it in %s, uploaded: %v", got, want, uploaded)
+		}
 	}
 }
 

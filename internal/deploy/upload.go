@@ -70,7 +70,7 @@ func (i *installation) holds(ctx context.Context, p place, name string) (bool, *
 		return false, nil
 	}
 	failed := i.verify(ctx, p, name)
-	if failed != nil && isLost(failed.Kind) {
+	if failed != nil && failed.Kind.IsInterruption() {
 		return false, failed
 	}
 	return failed == nil, nil
@@ -155,7 +155,7 @@ func findSum(printed string) string {
 
 // gone returns Vanished if a file is no longer there, otherwise the failure that raised the question.
 func (i *installation) gone(ctx context.Context, p place, name string, otherwise *failure.Error) *failure.Error {
-	if isLost(otherwise.Kind) {
+	if otherwise.Kind.IsInterruption() {
 		return otherwise
 	}
 	_, err := i.files.Stat(ctx, p.file(name))

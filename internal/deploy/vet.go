@@ -4,27 +4,35 @@ import (
 	"context"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"muster/internal/failure"
+	"muster/internal/report"
 )
 
-// part is one folder on the way to a place, as ls sees it.
+// part is one folder, or a symbolic link to one, on the way to a place, as ls sees it.
 type part struct {
 	path        string
 	uid         string
 	folder      bool
 	link        bool
-	othersWrite bool // everybody may make files in it
+	groupWrites bool // its group may make files in it, or somebody whom an access control list names
+	othersWrite bool // everybody may
 	sticky      bool // … and nobody removes or renames those of others
 }
 
+// isOpen tells whether somebody else may make files in it.
+func (p part) isOpen() bool { return p.groupWrites || p.othersWrite }
+
 // vet returns the place as it is to be used, or why it can't be: somebody else could put a program of theirs where ours is
-// looked for. A place that everybody may write to is replaced by a folder of the user's own in it.
+// looked for. Its path becomes what its symbolic links lead to, so that what was vetted is what is used, whatever becomes of
+// the links. A place that others may write to is replaced by a folder of the user's own in it.
 //
-// The rule is that of sshd's StrictModes, as far as it concerns strangers: no folder on the way may be open to everybody,
-// unless it is sticky as /tmp is, and what stands in such a folder must be the user's or root's. Where the way is in the
-// user's home only what is below the home is looked at. Windows guards the profile of a user by itself.
+// The rule is that of sshd's StrictModes, and stricter outside the home: everything on the way is the user's or root's, and
+// no folder on it may be written to by its group or by everybody, unless it is sticky as /tmp is. In the user's home only
+// what is below the home is looked at, and a group may write: it is the user's own on many systems. Windows guards the
+// profile of a user by itself.
 func (i *installation) vet(ctx context.Context, p place) (place, *failure.Error) {
 	if i.windows() {
 		return p, nil
@@ -33,32 +41,47 @@ func (i *installation) vet(ctx context.Context, p place) (place, *failure.Error)
 	if err != nil {
 		return p, at(failure.Deploy, err)
 	}
-	folders := way(i.home, real, p.inHome)
-	if p.inHome && i.private(ctx, folders) {
-		return p, nil
+	if !path.IsAbs(real) || !isPlain(real) {
+		return p, refuse("it leads to %s, which can't be used", report.Visible(real, saidLimit))
 	}
-	parts, said, failed := i.look(ctx, folders)
+	real = path.Clean(real)
+	atHome := inside(i.home, real)
+	folders := way(i.home, real)
+	var named []string // the way by its names, where those are links that a stranger may have made
+	if real != p.path && !inside(i.home, p.path) {
+		named = way(i.home, p.path)
+	}
+	vetted := p
+	vetted.path, vetted.shared = real, !atHome
+	if atHome && named == nil && i.private(ctx, folders) {
+		return vetted, nil
+	}
+	links, parts, words, failed := i.look(ctx, named, folders)
 	switch {
 	case failed != nil:
 		return p, failed
-	case len(parts) == len(folders):
-	case p.inHome:
-		return p, nil // sshd itself trusts the home
+	case len(links) == len(named) && len(parts) == len(folders):
+	case atHome && named == nil:
+		return vetted, nil // sshd itself trusts the home
 	default:
-		return p, refuse("the host does not say who may write to it: ls -ldn answered %s", said)
+		return p, refuse("the host does not say who may write to it: ls -ldn answered %s", words)
 	}
-	last := parts[len(parts)-1]
-	if last.othersWrite && last.sticky && i.account.uid != "" && !strings.HasPrefix(path.Base(p.path), "muster-") {
-		own := place{path: path.Join(p.path, "muster-"+i.account.uid), base: p.path}
+	if reason := stranger(links, i.account.uid); reason != "" {
+		return p, refuse("%s", reason)
+	}
+	if last := parts[len(parts)-1]; (last.othersWrite || last.groupWrites && !atHome) && last.sticky &&
+		i.account.uid != "" && !strings.HasPrefix(path.Base(p.path), "muster-") {
+		own := place{path: path.Join(real, "muster-"+i.account.uid), base: real}
 		if failed := i.mkdir(ctx, &own); failed != nil {
 			return p, failed
 		}
 		return i.vet(ctx, own)
 	}
-	if reason := tampering(parts, i.account.uid); reason != "" {
+	if reason := tampering(parts, i.account.uid, atHome); reason != "" {
 		return p, refuse("%s", reason)
 	}
-	return p, nil
+	vetted.shared = !atHome || slices.ContainsFunc(parts, part.isOpen)
+	return vetted, nil
 }
 
 // private tells whether SFTP shows that nobody but the owner and the owner's group may write to any of the folders. If it
@@ -73,15 +96,14 @@ func (i *installation) private(ctx context.Context, folders []string) bool {
 	return true
 }
 
-// way returns the folders from the root, or from the home, to a folder, which is the last. It may be in the home by a
-// symbolic link only: then its whole way counts.
-func way(home, real string, inHome bool) []string {
+// way returns the folders from the root, or from the home if it leads there, to a folder, which is the last.
+func way(home, folder string) []string {
 	stop := "/"
-	if inHome && strings.HasPrefix(real, strings.TrimSuffix(home, "/")+"/") {
+	if inside(home, folder) {
 		stop = home
 	}
 	var folders []string
-	for at := path.Clean(real); at != stop && at != "/" && at != "."; at = path.Dir(at) {
+	for at := path.Clean(folder); at != stop && at != "/" && at != "."; at = path.Dir(at) {
 		folders = append([]string{at}, folders...)
 	}
 	if stop == "/" {
@@ -90,37 +112,66 @@ func way(home, real string, inHome bool) []string {
 	return folders
 }
 
-// tampering says who else could replace the client, or nothing.
-func tampering(parts []part, uid string) string {
-	open := false // the folder before can be written to by everybody, or was not seen
-	for n, p := range parts {
-		if open && (uid == "" || p.uid != uid && p.uid != "0") {
-			return fmt.Sprintf("%s belongs to user %s, in a folder that everybody may write to", p.path, p.uid)
+// stranger says which of the parts is neither the user's nor root's, or nothing. Where the host does not say who the user
+// is, all must be root's.
+func stranger(parts []part, uid string) string {
+	for _, p := range parts {
+		if p.uid != "0" && (uid == "" || p.uid != uid) {
+			return fmt.Sprintf("%s belongs to user %s, who could replace what is there", p.path, p.uid)
 		}
-		last := n == len(parts)-1
-		switch {
-		case last && !p.folder:
-			return p.path + " is not a folder"
-		case p.othersWrite && (last || !p.sticky):
-			return "everybody may replace what is in " + p.path
-		}
-		open = p.othersWrite || p.link
 	}
 	return ""
 }
 
-// look asks the host for owner and mode of folders, and returns as many of them as it tells, and its words. SFTP has no
-// portable word for the owner, POSIX's ls -n has.
-func (i *installation) look(ctx context.Context, folders []string) ([]part, string, *failure.Error) {
-	command := "echo; ls -ldn" // the empty line ends one that a login script may have left open
-	for _, folder := range folders {
-		command += " " + quote(folder)
+// tampering says who else could replace the client at the end of a way without symbolic links, or nothing.
+func tampering(parts []part, uid string, atHome bool) string {
+	if reason := stranger(parts, uid); reason != "" {
+		return reason
+	}
+	for n, p := range parts {
+		last := n == len(parts)-1
+		guarded := p.sticky && !last
+		switch {
+		case p.link:
+			return p.path + " is a symbolic link that the host's SFTP does not resolve: name the folder it leads to"
+		case last && !p.folder:
+			return p.path + " is not a folder"
+		case p.othersWrite && !guarded:
+			return "everybody may replace what is in " + p.path
+		case p.groupWrites && !guarded && !atHome:
+			return "a group may replace what is in " + p.path
+		}
+	}
+	return ""
+}
+
+// look asks the host for owner and mode of folders on two ways, and returns as many of them as it tells, and its words. SFTP
+// has no portable word for the owner, POSIX's ls -n has. Who the user is it asks, too, unless that is known.
+func (i *installation) look(ctx context.Context, named, folders []string) ([]part, []part, string, *failure.Error) {
+	command := "echo" // the empty line ends one that a login script may have left open
+	if i.account.uid == "" {
+		command += "; id -u"
+	}
+	for _, list := range [][]string{named, folders} { // one by one: ls puts the folders of each in this order
+		if len(list) == 0 {
+			continue
+		}
+		command += "; ls -ldn"
+		for _, folder := range list {
+			command += " " + quote(folder)
+		}
 	}
 	answer, err := i.conn.Output(ctx, command, nil)
 	if err != nil {
-		return nil, "", at(failure.Deploy, err)
+		return nil, nil, "", at(failure.Deploy, err)
 	}
-	return parseList(string(answer.Stdout), folders), said(answer), nil
+	printed := string(answer.Stdout)
+	if i.account.uid == "" {
+		i.account.uid = parseAccount(printed).uid
+	}
+	parts := parseList(printed, slices.Concat(named, folders))
+	first := min(len(named), len(parts))
+	return parts[:first], parts[first:], said(answer), nil
 }
 
 // parseList reads what ls -ldn prints of folders, in their order, and passes over anything else. The format is that of
@@ -144,7 +195,7 @@ func parseList(printed string, folders []string) []part {
 		}
 		parts = append(parts, part{
 			path: folder, uid: fields[2], folder: mode[0] == 'd', link: link,
-			othersWrite: !link && mode[8] == 'w', sticky: mode[9] == 't' || mode[9] == 'T',
+			groupWrites: !link && mode[5] == 'w', othersWrite: !link && mode[8] == 'w', sticky: mode[9] == 't' || mode[9] == 'T',
 		})
 	}
 	return parts

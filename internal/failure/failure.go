@@ -72,6 +72,10 @@ const (
 	Internal         Kind = "internal"          // a defect of ours
 )
 
+// IsInterruption tells whether a failure of this kind ended the conversation with the host, whatever the host would have
+// said: its time was up, the visit was stopped, or the connection was lost. It says nothing about what is on the host.
+func (k Kind) IsInterruption() bool { return k == Timeout || k == Cancelled || k == Disconnected }
+
 // Error is the failure of one visit. Err is the cause, never nil; Advice is one sentence in the imperative that says
 // what to do next, and may be empty, in which case the Kind's own advice holds.
 type Error struct {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -147,6 +148,15 @@ func TestClassify(t *testing.T) {
 	} {
 		if got := failure.Classify(c.err); got != c.want {
 			t.Errorf("%s: got %s, want %s", c.name, got, c.want)
+		}
+	}
+}
+
+func TestIsInterruption(t *testing.T) {
+	want := []failure.Kind{failure.Timeout, failure.Disconnected, failure.Cancelled}
+	for _, kind := range kinds() {
+		if got := kind.IsInterruption(); got != slices.Contains(want, kind) {
+			t.Errorf("%s: got %v", kind, got)
 		}
 	}
 }

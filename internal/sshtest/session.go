@@ -125,9 +125,10 @@ func report(channel ssh.Channel, exit Exit) {
 	}
 }
 
-// ServeFiles serves SFTP from the real file system, with relative paths beginning in the home folder.
+// ServeFiles serves SFTP from the real file system, with relative paths beginning in the home folder. The canonical form of
+// a path is what its symbolic links lead to, as with OpenSSH, but on Windows.
 func ServeFiles(ctx context.Context, s *Session) Exit {
-	server, err := sftp.NewServer(s.Channel, sftp.WithServerWorkingDirectory(filepath.ToSlash(s.Home)))
+	server, err := sftp.NewServer(&resolver{ReadWriteCloser: s.Channel, home: s.Home}, sftp.WithServerWorkingDirectory(filepath.ToSlash(s.Home)))
 	if err != nil {
 		return Exit{Status: 1}
 	}

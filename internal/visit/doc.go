@@ -14,7 +14,8 @@
 //
 // The Visitor remembers three things of each host, in memory alone: its platform, where the client is, and the last
 // reading of its counters. So a visit after the first runs the client straight away, and gets rates over the whole
-// time since the one before. If the client turns out to be gone it is deployed again within the same visit, once. A host
+// time since the one before. Only where the client is outside the user's home is it found and vetted at each visit: see
+// deploy.Installed. If the client turns out to be gone it is deployed again within the same visit, once. A host
 // whose address, port, user or directory was changed in the configuration is a new host.
 //
 // A Visitor may be used by any number of goroutines; visits of one host should follow one another, which is the

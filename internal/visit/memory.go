@@ -15,7 +15,7 @@ import (
 type memory struct {
 	identity  identity
 	platform  deploy.Platform  // zero: not known
-	installed deploy.Installed // zero: not known
+	installed deploy.Installed // zero: not known, or not to be relied on
 	counters  counters         // of the last report
 	read      time.Time        // when they were read
 }
@@ -44,8 +44,13 @@ func (m *memories) recall(host *Host) memory {
 	return memory{identity: now}
 }
 
+// keep remembers what is known of a host. Where others may put something in a client's place while nobody looks, as they may
+// in /tmp once that was emptied, where the client is has to be found out, and vetted, at each visit anew.
 func (m *memories) keep(host *Host, known memory) {
 	known.installed.Uploaded = false
+	if known.installed.Shared {
+		known.installed = deploy.Installed{}
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.hosts == nil {
@@ -56,7 +61,7 @@ func (m *memories) keep(host *Host, known memory) {
 
 // doubt forgets what a failure puts in question. A connection that was lost says nothing about the host.
 func (m *memory) doubt(failed *failure.Error) {
-	if isLost(failed.Kind) {
+	if failed.Kind.IsInterruption() {
 		return
 	}
 	switch failed.Stage {

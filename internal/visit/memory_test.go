@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -175,6 +176,31 @@ func TestClientThatIsGone(t *testing.T) {
 	f.becomes(reporting(nil))
 	wantReport(t, visitor.Visit(t.Context(), host, sweep))
 	if got := commandsOf(f.ran()); got != "uname probe client" {
+		t.Errorf("it ran %q", got)
+	}
+}
+
+// Where others may come to own the client's folder, where it is must be found out at each visit: another day it is theirs.
+func TestAClientOutsideTheHomeIsVettedEachTime(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("there nothing is vetted")
+	}
+	f := newFake(t, nil)
+	f.becomes(reporting(nil))
+	visitor, host := f.visitor(), f.host(t)
+	host.Directory = filepath.Join(t.TempDir(), "muster")
+	for n, want := range []string{"uname probe client", "probe client", "probe client"} {
+		wantReport(t, visitor.Visit(t.Context(), host, sweep))
+		if got := commandsOf(f.ran()); got != want {
+			t.Errorf("visit %d ran %q, want %q", n, got, want)
+		}
+	}
+	// The same client is still there, in a folder in which everybody may replace it by now.
+	if err := os.Chmod(host.Directory, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	wantFailure(t, visitor.Visit(t.Context(), host, sweep), failure.Deploy, failure.PermissionDenied, "everybody may replace")
+	if got := commandsOf(f.ran()); got != "" {
 		t.Errorf("it ran %q", got)
 	}
 }

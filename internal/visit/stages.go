@@ -120,7 +120,7 @@ func explain(ctx context.Context, stage failure.Stage, err error) error {
 		return nil
 	}
 	failed := classify(stage, err)
-	if ctx.Err() == nil || !isLost(failed.Kind) {
+	if ctx.Err() == nil || !failed.Kind.IsInterruption() {
 		return failed
 	}
 	cause := context.Cause(ctx)
@@ -131,11 +131,6 @@ func explain(ctx context.Context, stage failure.Stage, err error) error {
 		cause = errCancelled
 	}
 	return failure.New(stage, failure.Cancelled, cause)
-}
-
-// isLost tells whether a failure is one of the connection, whatever the host would have said.
-func isLost(kind failure.Kind) bool {
-	return kind == failure.Timeout || kind == failure.Cancelled || kind == failure.Disconnected
 }
 
 // classify finds the kind of an error that a stage ends with.

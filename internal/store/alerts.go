@@ -62,8 +62,9 @@ func (s *Store) readAlerts(ctx context.Context, condition string, values ...any)
 	return alerts, nil
 }
 
-// SaveAlerts inserts or updates alerts in one transaction. An alert that is stored with a later Updated stays as it is, so
-// that a repeated or delayed call does no harm.
+// SaveAlerts inserts or updates alerts in one transaction. The last write wins, of several alerts with the same id in one
+// call the last of the slice, whatever their Updated says: alerts have one owner, who may have had its clock put back. An
+// owner therefore makes one call after the other.
 //
 // Errors: ErrUnavailable, ctx's, or one that names an alert that can never be stored.
 func (s *Store) SaveAlerts(ctx context.Context, alerts []Alert) error {
@@ -75,8 +76,7 @@ func (s *Store) SaveAlerts(ctx context.Context, alerts []Alert) error {
 		return err
 	}
 	u := upsert{engine: s.engine, table: "alerts", key: "id"}
-	u.advance(u.incoming("updated")+" >= "+u.stored("updated"),
-		"host", "statistic", "instance", "direction", "unit", "limit_text", "state", "since", "raised", "ended", "value",
+	u.replace("host", "statistic", "instance", "direction", "unit", "limit_text", "state", "since", "raised", "ended", "value",
 		"message", "notified", "updated")
 	return s.transact(ctx, "save alerts", func(tx *gorm.DB) error {
 		for chunk := range slices.Chunk(rows, rowsMax) {
@@ -88,7 +88,7 @@ func (s *Store) SaveAlerts(ctx context.Context, alerts []Alert) error {
 	})
 }
 
-// alertRows makes rows of alerts, ordered by their ids; of several with the same id the latest, as PostgreSQL does not
+// alertRows makes rows of alerts, ordered by their ids; of several with the same id the last, as PostgreSQL does not
 // update a row twice in one statement.
 func alertRows(alerts []Alert) ([]alertRow, error) {
 	rows := make(map[string]alertRow, len(alerts))
@@ -103,9 +103,7 @@ func alertRows(alerts []Alert) ([]alertRow, error) {
 			return nil, fmt.Errorf("alert %q: its value is not a finite number", a.ID)
 		}
 		row := newAlertRow(a)
-		if other, ok := rows[row.ID]; !ok || !row.Updated.Before(other.Updated) {
-			rows[row.ID] = row
-		}
+		rows[row.ID] = row
 	}
 	return slices.SortedFunc(maps.Values(rows), func(x, y alertRow) int { return cmp.Compare(x.ID, y.ID) }), nil
 }

@@ -62,17 +62,30 @@ func checkAlerts(t *testing.T, s *Store, want ...Alert) {
 	}
 }
 
-func testAlertsForward(t *testing.T, x *target) {
+// testAlertsLastWrite has the clock put back between two changes of an alert: no change is lost.
+func testAlertsLastWrite(t *testing.T, x *target) {
 	s := x.open(t)
-	old, now := someAlert("a"), someAlert("a")
-	now.State, now.Raised, now.Updated, now.Value = "firing", noon().Add(time.Hour), noon().Add(time.Hour), 97
-	now.Notified, now.Limit, now.Text = "firing", "above 95%", "now"
-	for _, alerts := range [][]Alert{{old}, {now, old}, {old}, {now}} {
-		if err := s.SaveAlerts(t.Context(), alerts); err != nil {
+	early, late := someAlert("a"), someAlert("a")
+	late.Since, late.Updated = noon().Add(time.Hour), noon().Add(time.Hour)
+	early.Host, early.Statistic, early.Instance, early.Direction, early.Unit = "web2", "disk.usage", "/var", "below", "B"
+	early.State, early.Raised, early.Ended, early.Value = "firing", noon(), noon().Add(time.Second), 97
+	early.Notified, early.Limit, early.Text = "firing", "above 95%", "early"
+	for i, step := range []struct {
+		save []Alert
+		want Alert
+	}{
+		{[]Alert{late}, late},
+		{[]Alert{early}, early},
+		{[]Alert{late}, late},
+		{[]Alert{late, early}, early},
+		{[]Alert{early, late}, late},
+	} {
+		if err := s.SaveAlerts(t.Context(), step.save); err != nil {
 			t.Fatal(err)
 		}
+		t.Log("step", i)
+		checkAlerts(t, s, step.want)
 	}
-	checkAlerts(t, s, now)
 }
 
 func testInvalidAlerts(t *testing.T, x *target) {

@@ -13,22 +13,20 @@ import (
 // books are two days of a fleet whose every value is known: a sweep every ten minutes, the last one five minutes ago, so
 // that "a day ago" and "an hour ago" are well between two sweeps.
 //
-//   - web1 … web100 always succeed.
+//   - web1 … web100, or as many as there are, always succeed.
 //   - flaky fails in the last sweep and every fourth before it.
 //   - dead has never been reached.
 //   - gone was last visited, successfully, thirty hours ago.
 type books struct {
 	now    time.Time
 	sweeps []time.Time // the oldest first
+	hosts  int         // web1 …: ten at least, that a query can leave some out
 }
 
-const (
-	bookHosts  = 100
-	bookSweeps = 2 * 24 * 6
-)
+const bookSweeps = 2 * 24 * 6
 
-func newBooks(now time.Time) *books {
-	b := &books{now: now.Truncate(time.Second)}
+func newBooks(now time.Time, hosts int) *books {
+	b := &books{now: now.Truncate(time.Second), hosts: hosts}
 	for i := range bookSweeps {
 		b.sweeps = append(b.sweeps, b.now.Add(-5*time.Minute-time.Duration(bookSweeps-1-i)*10*time.Minute))
 	}
@@ -47,8 +45,8 @@ func back(sweep int) int { return bookSweeps - 1 - sweep }
 func (b *books) write(t *testing.T, s *Store) {
 	t.Helper()
 	for i, at := range b.sweeps {
-		visits := make([]Visit, 0, bookHosts+3)
-		for host := 1; host <= bookHosts; host++ {
+		visits := make([]Visit, 0, b.hosts+3)
+		for host := 1; host <= b.hosts; host++ {
 			visits = append(visits, b.web(host, i))
 		}
 		dead := broken("dead", at)
@@ -164,7 +162,7 @@ func (b *books) answers() map[string]answer {
 			{instant(b.sweeps[last-2]), "102", "2", "1.5"},
 		}},
 		"What the fleet is made of": {rows: [][]string{
-			{"linux", "amd64", "101"}, {"", "", "1"}, {"freebsd", "arm64", "1"},
+			{"linux", "amd64", strconv.Itoa(b.hosts + 1)}, {"", "", "1"}, {"freebsd", "arm64", "1"},
 		}},
 		"Size of the database, in bytes": {rows: [][]string{{">0"}}},
 		"Growth: values stored a day":    {rows: b.growth()},
@@ -173,7 +171,7 @@ func (b *books) answers() map[string]answer {
 
 func (b *books) busiest(last int) [][]string {
 	var rows [][]string
-	for host := bookHosts; host > bookHosts-10; host-- {
+	for host := b.hosts; host > b.hosts-10; host-- {
 		rows = append(rows, []string{fmt.Sprintf("web%d", host), number(cpu(host, last))})
 	}
 	return rows
@@ -228,7 +226,7 @@ func (b *books) grown(day func(int) bool, last int) [][]string {
 func (b *books) growth() [][]string {
 	var rows [][]string
 	for i, at := range b.sweeps {
-		n := 6 * bookHosts
+		n := 6 * b.hosts
 		if back(i)%4 != 0 {
 			n++
 		}

@@ -52,7 +52,11 @@ func readQuestions(t *testing.T) []question {
 // be slow on a big database if they were planned badly.
 func testDocs(t *testing.T, x *target) {
 	s := x.open(t)
-	b := newBooks(time.Now().UTC())
+	hosts := 100 // PostgreSQL reads small tables whole, whatever their keys; the others plan alike for a fifth of them
+	if s.engine.name != "postgres" {
+		hosts = scaled(hosts, 20)
+	}
+	b := newBooks(time.Now().UTC(), hosts)
 	b.write(t, s)
 	answers := b.answers()
 	for _, q := range readQuestions(t) {

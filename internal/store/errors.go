@@ -44,6 +44,16 @@ type connectError struct{ err error }
 func (e *connectError) Error() string { return e.err.Error() }
 func (e *connectError) Unwrap() error { return e.err }
 
+// overtimeError is the error of a transaction that had begun and was not over in time. It does not wrap what the engine
+// made of that: after a broken connection, say, the same would be tried again at once.
+type overtimeError struct {
+	limit time.Duration
+	err   error
+}
+
+func (e *overtimeError) Error() string { return fmt.Sprintf("not over within %v: %v", e.limit, e.err) }
+func (e *overtimeError) Unwrap() error { return context.DeadlineExceeded }
+
 // fault classifies an error: by the engine's codes, or by what kept the two apart.
 func (e *engine) fault(err error) fault {
 	if f, ok := e.code(err); ok {

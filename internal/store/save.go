@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -35,21 +36,37 @@ type Visit struct {
 	Report   *report.Report // nil: failed, or skipped
 }
 
-// Save stores visits in one transaction: the visits, their statistics, and what they say of their hosts. What is there
-// already stays as it is, so it may be called again with the same visits, in any order and from several servers. It returns
-// when the data is on the disk, and keeps nothing of visits.
+// Save stores visits: the visits, their statistics, and what they say of their hosts. What is there already stays as it
+// is, so it may be called again with the same visits, in any order and from several servers. It returns when the data is on
+// the disk, and keeps nothing of visits.
 //
-// Errors: ErrUnavailable (try again later), ctx's, or one that names a visit that can never be stored.
+// It does so in one transaction. If that has begun and is not over within a minute, the visits are saved in two halves, one
+// after the other, each in a transaction of its own, and so on. So a visit is stored wholly or not at all, but of several
+// some may be stored when Save returns an error other than that a visit can never be stored.
+//
+// Errors: ErrUnavailable (try again later, with all visits), ctx's, or one that names a visit that can never be stored.
 func (s *Store) Save(ctx context.Context, visits []Visit) error {
 	if len(visits) == 0 {
 		return nil
 	}
+	err := s.saveAtOnce(ctx, visits)
+	var overtime *overtimeError
+	if len(visits) == 1 || !errors.As(err, &overtime) {
+		return err
+	}
+	s.log.Warn("visits took too long to save and are saved in two halves", "visits", len(visits), "err", err)
+	half := len(visits) / 2
+	if err := s.Save(ctx, visits[:half]); err != nil {
+		return err
+	}
+	return s.Save(ctx, visits[half:])
+}
+
+// saveAtOnce saves visits in one transaction.
+func (s *Store) saveAtOnce(ctx context.Context, visits []Visit) error {
 	b, err := newBatch(visits, s.known)
 	if err != nil {
 		return err
-	}
-	if b.unusable > 0 {
-		s.log.Warn("values that are not finite numbers were left out", "statistics", b.unusable)
 	}
 	var r resolution
 	err = s.transact(ctx, "save visits", func(tx *gorm.DB) error {
@@ -61,6 +78,9 @@ func (s *Store) Save(ctx context.Context, visits []Visit) error {
 		return err
 	}
 	s.known.add(r.known)
+	if b.unusable > 0 {
+		s.log.Warn("values that are not finite numbers were left out", "statistics", b.unusable)
+	}
 	if n := b.collided + len(r.foreign); n > 0 {
 		s.log.Error("statistics were left out: the id of their series belongs to another", "series", n)
 	}

@@ -1,15 +1,12 @@
 package store
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"maps"
-	"math/rand/v2"
 	"reflect"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -132,19 +129,6 @@ func compact(t *testing.T, text string) string {
 	return encode(v)
 }
 
-func readHost(t *testing.T, s *Store, name string) hostRow {
-	t.Helper()
-	var h hostRow
-	if err := s.db.Where("name = ?", name).Take(&h).Error; err != nil {
-		t.Fatal(err)
-	}
-	h.Visited = h.Visited.UTC()
-	if h.Succeeded != nil {
-		*h.Succeeded = h.Succeeded.UTC()
-	}
-	return h
-}
-
 func testRepeatedDelivery(t *testing.T, x *target) {
 	o := x.fresh(t)
 	s := openStore(t, o)
@@ -207,80 +191,6 @@ func testRollback(t *testing.T, x *target) {
 	}
 }
 
-// testHostsForward delivers five visits of a host in many orders and groupings: the host must always look the same.
-func testHostsForward(t *testing.T, x *target) {
-	s := x.open(t)
-	at := func(minute int) time.Time { return noon().Add(time.Duration(minute) * time.Minute) }
-	random := rand.New(rand.NewPCG(1, 2))
-	for round := range 10 {
-		name := "host" + string(rune('a'+round))
-		visits := []Visit{broken(name, at(0))}
-		for minute, system := range []string{"first", "second", "third"} {
-			v := one(name, at(minute+1), report.Statistic{Name: "uptime", Unit: "s", Value: float64(minute)})
-			v.Report.OS, v.Groups = system, system
-			visits = append(visits, v)
-		}
-		visits = append(visits, broken(name, at(4)))
-		random.Shuffle(len(visits), func(i, j int) { visits[i], visits[j] = visits[j], visits[i] })
-		cut := random.IntN(len(visits) + 1)
-		save(t, s, visits[:cut]...)
-		save(t, s, visits[cut:]...)
-
-		h := readHost(t, s, name)
-		if h.VisitSweep != at(4).UnixMilli() || !h.Visited.Equal(at(4).Add(time.Second)) || h.GroupPath != "" ||
-			h.VisitID != visits[slices.IndexFunc(visits, func(v Visit) bool { return v.Sweep.Equal(at(4)) })].ID {
-			t.Errorf("round %d: the last visit is %+v", round, h)
-		}
-		if h.SucceededSweep == nil || *h.SucceededSweep != at(3).UnixMilli() || h.OS != "third" ||
-			!h.Succeeded.Equal(at(3).Add(time.Second)) {
-			t.Errorf("round %d: the last success is %+v", round, h)
-		}
-	}
-}
-
-func testSweeps(t *testing.T, x *target) {
-	s := x.open(t)
-	sweep := Sweep{Time: noon(), Started: noon().Add(time.Second), Hosts: 10}
-	ended := sweep
-	ended.Ended, ended.Visited, ended.Failed = noon().Add(time.Minute), 10, 3
-
-	save(t, s, fleet(noon(), 1, 1)...) // visits may come before their sweep
-	if n := count(t, s, "samples"); n != 1 {
-		t.Errorf("without SaveSweep samples has %d rows, want 1", n)
-	}
-	for i, step := range []struct{ save, want Sweep }{
-		{sweep, sweep},
-		{ended, ended},
-		{sweep, ended}, // late
-		{ended, ended},
-	} {
-		if err := s.SaveSweep(t.Context(), step.save); err != nil {
-			t.Fatal(err)
-		}
-		var row sweepRow
-		if err := s.db.Take(&row).Error; err != nil {
-			t.Fatal(err)
-		}
-		got := Sweep{
-			Time: time.UnixMilli(row.SweepTime).UTC(), Started: fromNullable(row.Started), Ended: fromNullable(row.Ended),
-			Hosts: row.Hosts, Visited: row.Visited, Failed: row.Failed,
-		}
-		if got != step.want {
-			t.Errorf("step %d: the sweep is %+v, want %+v", i, got, step.want)
-		}
-	}
-	if got := queryOne[time.Time](t, s, "SELECT time FROM sweeps"); !got.Equal(noon()) {
-		t.Errorf("sweeps.time is %v, want %v", got, noon())
-	}
-	save(t, s, one("host", noon().Add(123*time.Millisecond), report.Statistic{Name: "uptime", Unit: "s", Value: 1}))
-	if n := count(t, s, "sweeps"); n != 2 {
-		t.Errorf("two sweeps within a second are %d rows", n)
-	}
-	if err := s.SaveSweep(t.Context(), Sweep{}); err == nil || errors.Is(err, ErrUnavailable) {
-		t.Errorf("a sweep without time: %v, want a permanent error", err)
-	}
-}
-
 func testInvalidVisits(t *testing.T, x *target) {
 	s := x.open(t)
 	valid := broken("web1", noon())
@@ -310,111 +220,5 @@ func testInvalidVisits(t *testing.T, x *target) {
 	save(t, s, valid)
 	if h := readHost(t, s, "web1"); !h.Visited.Equal(noon()) {
 		t.Errorf("a visit without a time is at %v, want its sweep's", h.Visited)
-	}
-}
-
-func testBigBatch(t *testing.T, x *target) {
-	s := x.open(t)
-	const hosts, each = 2000, 40
-	save(t, s, fleet(noon(), hosts, each)...)
-	want := map[string]int{"hosts": hosts, "series": hosts * each, "sweeps": 1, "visits": hosts, "statistics": hosts * each}
-	if got := counts(t, s); !maps.Equal(got, want) {
-		t.Errorf("stored %v, want %v", got, want)
-	}
-	// Σ over hosts i and statistics j of 1000 i + j
-	sum := float64(1000*each*hosts*(hosts-1)/2 + hosts*each*(each-1)/2)
-	if got := queryOne[float64](t, s, "SELECT sum(value) FROM latest"); got != sum {
-		t.Errorf("values add up to %v, want %v", got, sum)
-	}
-}
-
-func testLongLogs(t *testing.T, x *target) {
-	s := x.open(t)
-	visits := fleet(noon(), 260, 0) // 17 MB of logs as stored; MariaDB takes 16 MB in a statement
-	for i := range visits {
-		visits[i].Log = strings.Repeat("'é\\\n", 1<<15) // 160 kB; more than a column takes
-	}
-	save(t, s, visits...)
-	longest := queryOne[int](t, s, "SELECT max(length(log)) FROM visits")
-	if n := count(t, s, "visits"); n != 260 || longest > maxLog || longest < maxLog/2 {
-		t.Errorf("%d visits are stored, the longest log has %d", n, longest)
-	}
-}
-
-// testConcurrentSaves has eight servers, as it were, save overlapping visits in different orders, in two stores.
-func testConcurrentSaves(t *testing.T, x *target) {
-	o := x.fresh(t)
-	stores := []*Store{openStore(t, o), openStore(t, o)}
-	var visits []Visit
-	for i := range 4 {
-		visits = append(visits, fleet(noon().Add(time.Duration(i)*time.Minute), 40, 5)...)
-	}
-	var wg sync.WaitGroup
-	for worker := range 8 {
-		mine := slices.Clone(visits)
-		random := rand.New(rand.NewPCG(7, uint64(worker)))
-		random.Shuffle(len(mine), func(i, j int) { mine[i], mine[j] = mine[j], mine[i] })
-		wg.Go(func() {
-			for chunk := range slices.Chunk(mine, 40) {
-				if err := stores[worker%2].Save(t.Context(), chunk); err != nil {
-					t.Errorf("worker %d: %v", worker, err)
-				}
-			}
-		})
-	}
-	wg.Wait()
-	want := map[string]int{"hosts": 40, "series": 200, "sweeps": 4, "visits": 160, "statistics": 800}
-	if got := counts(t, stores[0]); !maps.Equal(got, want) {
-		t.Errorf("stored %v, want %v", got, want)
-	}
-	last := noon().Add(3 * time.Minute).UnixMilli()
-	if n := count(t, stores[0], "hosts WHERE visit_sweep = succeeded_sweep AND visit_sweep = "+encode(last)); n != 40 {
-		t.Errorf("%d of 40 hosts are at the last sweep", n)
-	}
-}
-
-// testLockedRow has another program hold what Save needs to write, and let go when Save waits.
-func testLockedRow(t *testing.T, x *target) {
-	s := x.open(t)
-	save(t, s, fleet(noon(), 1, 1)...)
-	other, err := s.pool.BeginTx(t.Context(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := other.Exec("UPDATE hosts SET client = 'other'"); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
-	defer cancel()
-	if err := s.Save(ctx, fleet(noon().Add(time.Minute), 1, 1)); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("while the row is held: %v, want that the time is over", err)
-	}
-	done := make(chan error, 1)
-	go func() { done <- s.Save(t.Context(), fleet(noon().Add(time.Minute), 1, 1)) }()
-	if err := other.Commit(); err != nil {
-		t.Fatal(err)
-	}
-	if err := <-done; err != nil {
-		t.Error(err)
-	}
-	if n := count(t, s, "visits"); n != 2 {
-		t.Errorf("%d visits are stored, want 2", n)
-	}
-}
-
-func testCancelled(t *testing.T, x *target) {
-	s := x.open(t)
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	_, alertsErr := s.Alerts(ctx)
-	_, statusErr := s.Status(ctx)
-	_, openErr := Open(ctx, x.fresh(t))
-	for call, err := range map[string]error{
-		"Save": s.Save(ctx, fleet(noon(), 1, 1)), "SaveSweep": s.SaveSweep(ctx, Sweep{Time: noon()}),
-		"SaveAlerts": s.SaveAlerts(ctx, []Alert{someAlert("a")}), "Alerts": alertsErr, "Status": statusErr, "Open": openErr,
-	} {
-		if !errors.Is(err, context.Canceled) || errors.Is(err, ErrUnavailable) {
-			t.Errorf("%s: %v, want that it was cancelled", call, err)
-		}
 	}
 }

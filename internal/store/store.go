@@ -28,9 +28,11 @@ type Store struct {
 	log    *slog.Logger
 	known  *knownSeries
 	turn   chan struct{} // holds one token while somebody writes; nil where the engine has many writers
+
+	timeout time.Duration // of one attempt of a transaction, and of one read
 }
 
-// transactionTimeout bounds one attempt of a transaction, and one read.
+// transactionTimeout is the timeout of a Store.
 const transactionTimeout = time.Minute
 
 // Open connects to the database, creates it if it does not exist, migrates it to the version of this program, and returns
@@ -70,7 +72,7 @@ func open(ctx context.Context, e *engine, pool *sql.DB, log *slog.Logger) (*Stor
 	if err != nil {
 		return nil, e.fail(ctx, "connect", err)
 	}
-	s := &Store{engine: e, pool: pool, db: db, log: log, known: newKnownSeries(knownMax)}
+	s := &Store{engine: e, pool: pool, db: db, log: log, known: newKnownSeries(knownMax), timeout: transactionTimeout}
 	if e.oneWriter {
 		s.turn = make(chan struct{}, 1)
 	}
@@ -91,7 +93,7 @@ func (s *Store) String() string { return s.engine.place }
 // read returns a handle for queries outside of a transaction, bounded like one; the caller calls cancel when it has the
 // rows.
 func (s *Store) read(ctx context.Context) (db *gorm.DB, cancel context.CancelFunc) {
-	ctx, cancel = context.WithTimeout(ctx, transactionTimeout)
+	ctx, cancel = context.WithTimeout(ctx, s.timeout)
 	return s.db.WithContext(ctx), cancel
 }
 
@@ -104,16 +106,26 @@ func (s *Store) transact(ctx context.Context, doing string, f func(tx *gorm.DB) 
 	return nil
 }
 
+// once runs f in one transaction. Its error is an overtimeError if there was a connection and it was our turn, but the time
+// was too short for what f did.
 func (s *Store) once(ctx context.Context, f func(tx *gorm.DB) error) error {
-	ctx, cancel := context.WithTimeout(ctx, transactionTimeout)
+	limited, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	if s.turn != nil {
 		select {
 		case s.turn <- struct{}{}:
 			defer func() { <-s.turn }()
-		case <-ctx.Done():
-			return ctx.Err()
+		case <-limited.Done():
+			return limited.Err()
 		}
 	}
-	return s.db.WithContext(ctx).Transaction(f)
+	begun := false
+	err := s.db.WithContext(limited).Transaction(func(tx *gorm.DB) error {
+		begun = true
+		return f(tx)
+	})
+	if err != nil && begun && limited.Err() != nil && ctx.Err() == nil {
+		return &overtimeError{limit: s.timeout, err: err}
+	}
+	return err
 }

@@ -21,8 +21,9 @@ const maxKnownHosts = 64 << 20
 
 // HostKeys is the content of known_hosts files (sshd(8), SSH_KNOWN_HOSTS FILE FORMAT): plain, hashed and wildcard names,
 // ports, several keys a host, @cert-authority and @revoked. As with ssh, a line for a host without a port also holds for
-// its other ports, if its key is right and no line names the port; unlike with ssh, a revoked key is revoked for all
-// hosts, whatever name stands beside it. A HostKeys is immutable; a changed file is loaded anew.
+// its other ports, if its key is right and no line names the port; a host whose certificate is not good may still prove
+// itself with the certificate's key, if a line has that. Unlike with ssh, a revoked key is revoked for all hosts, whatever
+// name stands beside it. A HostKeys is immutable; a changed file is loaded anew.
 type HostKeys struct {
 	files []string
 	lines *knownHosts
@@ -40,8 +41,9 @@ type knownHost struct {
 }
 
 // LoadHostKeys reads known_hosts files. Files that do not exist are passed over, as ssh does, if at least one of them
-// exists. A line that cannot be understood is an error with its file and line, since it may be the @revoked one. Errors
-// are *failure.Error of the kind failure.Configuration.
+// exists. A line that cannot be understood is an error with its file and line, since it may be the @revoked one; only lines
+// whose keys are of types that are not supported at all are passed over, again as ssh does. Errors are *failure.Error of the
+// kind failure.Configuration.
 func LoadHostKeys(paths ...string) (*HostKeys, error) {
 	if len(paths) == 0 {
 		return nil, configuration(errors.New("no known_hosts file is named"), "name one: host keys are always verified")
@@ -77,44 +79,67 @@ func (h *HostKeys) lookup(address string) *knownHost {
 		return known
 	}
 	name := xknownhosts.Normalize(address)
-	known = newKnownHost(h.lines.find(name))
-	if host, _, err := net.SplitHostPort(address); err == nil && host != name && len(known.algorithms) == 0 {
-		known = newKnownHost(h.lines.find(host))
-		known.unported = true
+	known = new(knownHost)
+	known.add(h.lines.find(name))
+	if host, _, err := net.SplitHostPort(address); err == nil && host != name {
+		known.addUnported(h.lines.find(host))
 	}
+	known.choose()
 	h.mu.Lock()
 	h.known[address] = known
 	h.mu.Unlock()
 	return known
 }
 
-func newKnownHost(lines []*knownLine) *knownHost {
-	known := new(knownHost)
+// add adds the lines that hold for the address itself.
+func (k *knownHost) add(lines []*knownLine) {
 	for _, l := range lines {
 		if l.authority {
-			known.authorities = append(known.authorities, l)
+			k.authorities = append(k.authorities, l)
 		} else {
-			known.keys = append(known.keys, l)
+			k.keys = append(k.keys, l)
 		}
 	}
-	if len(known.authorities) > 0 { // whatever its own type, an authority signs keys of any
-		known.algorithms = []string{
+}
+
+// addUnported adds the lines that hold for the host without the port: its authorities, and its keys if none is known for
+// the port. That an authority is known, of all hosts perhaps, says nothing of the keys.
+func (k *knownHost) addUnported(lines []*knownLine) {
+	k.unported = len(k.keys) == 0
+	for _, l := range lines {
+		switch {
+		case l.authority && !slices.Contains(k.authorities, l):
+			k.authorities = append(k.authorities, l)
+		case !l.authority && k.unported:
+			k.keys = append(k.keys, l)
+		}
+	}
+}
+
+// choose sets the algorithms: those of certificates first, as ssh does, if there is an authority.
+func (k *knownHost) choose() {
+	if len(k.authorities) > 0 { // whatever its own type, an authority signs keys of any
+		k.algorithms = []string{
 			ssh.CertAlgoED25519v01, ssh.CertAlgoECDSA256v01, ssh.CertAlgoECDSA384v01, ssh.CertAlgoECDSA521v01,
 			ssh.CertAlgoRSASHA512v01, ssh.CertAlgoRSASHA256v01,
 		}
 	}
-	for _, l := range known.keys {
+	for _, l := range k.keys {
 		algorithms := []string{l.key.Type()}
 		if l.key.Type() == ssh.KeyAlgoRSA { // RFC 8332: the same keys, with better signatures
 			algorithms = []string{ssh.KeyAlgoRSASHA512, ssh.KeyAlgoRSASHA256}
 		}
 		for _, algorithm := range algorithms {
-			if !slices.Contains(known.algorithms, algorithm) {
-				known.algorithms = append(known.algorithms, algorithm)
+			if !slices.Contains(k.algorithms, algorithm) {
+				k.algorithms = append(k.algorithms, algorithm)
 			}
 		}
 	}
-	return known
+}
+
+// has tells whether the host may prove itself with a key.
+func (k *knownHost) has(key ssh.PublicKey) bool {
+	return slices.ContainsFunc(k.keys, func(l *knownLine) bool { return bytes.Equal(l.key.Marshal(), key.Marshal()) })
 }
 
 // algorithms returns in which algorithms the host at an address must prove itself. A host may have several keys of which
@@ -138,10 +163,8 @@ func (h *HostKeys) check(address string, remote net.Addr, key ssh.PublicKey) *fa
 	if err := h.checkRevoked(key); err != nil {
 		return err
 	}
-	for _, l := range known.keys {
-		if bytes.Equal(l.key.Marshal(), key.Marshal()) {
-			return nil
-		}
+	if known.has(key) {
+		return nil
 	}
 	if len(known.keys) == 0 || known.unported {
 		return &failure.Error{
@@ -183,7 +206,8 @@ func (h *HostKeys) changed(known *knownHost, address string, key ssh.PublicKey) 
 	}
 }
 
-// checkCertificate checks a host certificate (OpenSSH's PROTOCOL.certkeys): who signed it, for whom, until when.
+// checkCertificate checks a host certificate (OpenSSH's PROTOCOL.certkeys): who signed it, for whom, until when. If it is
+// not good its key may be, as if the host had shown that alone: so does ssh.
 func (h *HostKeys) checkCertificate(known *knownHost, address string, remote net.Addr, cert *ssh.Certificate) *failure.Error {
 	if err := h.checkRevoked(cert.Key, cert.SignatureKey); err != nil {
 		return err
@@ -194,7 +218,7 @@ func (h *HostKeys) checkCertificate(known *knownHost, address string, remote net
 		})
 	}}
 	err := checker.CheckHostKey(address, remote, cert)
-	if err == nil {
+	if err == nil || known.has(cert.Key) {
 		return nil
 	}
 	return &failure.Error{
@@ -208,12 +232,21 @@ func (h *HostKeys) checkCertificate(known *knownHost, address string, remote net
 // notShown is the failure of a host that can prove itself in none of the ways in which we know it, but only in others.
 func (h *HostKeys) notShown(address string, offered []string) *failure.Error {
 	known := h.lookup(address)
-	if len(known.keys) == 0 {
+	switch {
+	case len(known.keys) == 0:
 		return &failure.Error{
 			Kind: failure.HostKeyUnknown,
 			Err: fmt.Errorf("known_hosts has an authority for %s (%s), but the host shows no certificate; it offers: %s",
 				address, known.describe(), quoteAll(offered)),
 			Advice: "set HostCertificate in the host's sshd_config, or record its own key in known_hosts",
+		}
+	case known.unported:
+		return &failure.Error{
+			Kind: failure.HostKeyUnknown,
+			Err: fmt.Errorf("known_hosts has no key for %s, and the host has none of those for another port (%s); it offers: %s",
+				address, known.describe(), quoteAll(offered)),
+			Advice: fmt.Sprintf("record its key, and compare the fingerprint with the host's own (ssh-keygen -lf on the host): %s",
+				h.scanHint(address)),
 		}
 	}
 	return &failure.Error{

@@ -59,6 +59,9 @@ func (k *knownHosts) add(file string, content []byte) error {
 func (k *knownHosts) addLine(l *knownLine, text []byte) error {
 	marker, patterns, key, _, _, err := ssh.ParseKnownHosts(text)
 	if err != nil {
+		if isForeign(text) {
+			return nil
+		}
 		return fmt.Errorf("not a line of known_hosts: %w", err)
 	}
 	k.count++
@@ -81,11 +84,7 @@ func (k *knownHosts) addLine(l *knownLine, text []byte) error {
 		return nil
 	}
 	for _, pattern := range patterns {
-		// The port that everybody means is left out.
-		if name, ok := strings.CutSuffix(pattern, "]:22"); ok && strings.HasPrefix(name, "[") {
-			pattern = name[1:]
-		}
-		l.patterns = append(l.patterns, strings.ToLower(pattern))
+		l.patterns = append(l.patterns, normalize(pattern))
 	}
 	if slices.ContainsFunc(l.patterns, func(pattern string) bool { return strings.ContainsAny(pattern, "*?!") }) {
 		k.others = append(k.others, l)
@@ -95,6 +94,43 @@ func (k *knownHosts) addLine(l *knownLine, text []byte) error {
 		k.plain[name] = append(k.plain[name], l)
 	}
 	return nil
+}
+
+// normalize returns a pattern in lower case, and a name without the port that everybody means. The port of a pattern with
+// wildcards is part of what they match, as it is for ssh: without it [*]:22 would hold for [web1]:2222. Exclusions stay as
+// they are too: matches reads them either way.
+func normalize(pattern string) string {
+	pattern = strings.ToLower(pattern)
+	name, ported := strings.CutSuffix(pattern, "]:22")
+	if ported && strings.HasPrefix(name, "[") && !strings.ContainsAny(name, "*?") {
+		return name[1:]
+	}
+	return pattern
+}
+
+// isForeign tells whether a line is well formed but has a key of a type that the SSH library does not know, by its word
+// and by the key itself. ssh passes over the keys that it does not know, and so can we: no host proves itself to us with
+// such a key, and none need be revoked.
+func isForeign(text []byte) bool {
+	fields := strings.Fields(string(text))
+	if len(fields) > 0 && (fields[0] == "@cert-authority" || fields[0] == "@revoked") {
+		fields = fields[1:]
+	}
+	if len(fields) < 3 || strings.HasPrefix(fields[0], "@") {
+		return false
+	}
+	name := fields[1]
+	supported, insecure := ssh.SupportedAlgorithms(), ssh.InsecureAlgorithms()
+	if slices.Contains(slices.Concat(
+		supported.HostKeys, supported.PublicKeyAuths, insecure.HostKeys, insecure.PublicKeyAuths), name) {
+		return false
+	}
+	key, err := base64.StdEncoding.DecodeString(fields[2])
+	var stated struct {
+		Type string
+		Rest []byte `ssh:"rest"`
+	}
+	return err == nil && ssh.Unmarshal(key, &stated) == nil && stated.Type == name && len(stated.Rest) > 0
 }
 
 // parseHashed reads a hashed name: |1|salt|hash, both in base64.
@@ -125,17 +161,23 @@ func (k *knownHosts) find(name string) []*knownLine {
 }
 
 // matches tells whether a line holds for a name: one of its patterns does, and none that begins with an exclamation mark.
+// An exclusion also holds if it names port 22 of a name without a port, as in ![*.example.org]:22: ssh has no such lines,
+// and whoever writes one means it.
 func (l *knownLine) matches(name string) bool {
 	if l.salt != nil {
 		mac := hmac.New(sha1.New, l.salt)
 		mac.Write([]byte(name))
 		return hmac.Equal(mac.Sum(nil), l.hash)
 	}
+	ported := name
+	if !strings.HasPrefix(name, "[") {
+		ported = "[" + name + "]:22"
+	}
 	matched := false
 	for _, pattern := range l.patterns {
 		excluded, exclusion := strings.CutPrefix(pattern, "!")
 		switch {
-		case exclusion && matchPattern(excluded, name):
+		case exclusion && (matchPattern(excluded, name) || matchPattern(excluded, ported)):
 			return false
 		case !exclusion && matchPattern(pattern, name):
 			matched = true

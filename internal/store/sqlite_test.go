@@ -85,7 +85,7 @@ func TestSQLiteFull(t *testing.T) {
 	if got := queryOne[int](t, s, "PRAGMA max_page_count = "+encode(pages+2)); got != pages+2 {
 		t.Fatalf("the limit is %d pages", got)
 	}
-	visits := fleet(noon().Add(time.Minute), 500, 20)
+	visits := fleet(noon().Add(time.Minute), scaled(500, 100), 20)
 	if err := s.Save(t.Context(), visits); !errors.Is(err, ErrUnavailable) {
 		t.Errorf("on a full disk: %v, want ErrUnavailable", err)
 	}

@@ -52,9 +52,9 @@ func readQuestions(t *testing.T) []question {
 // be slow on a big database if they were planned badly.
 func testDocs(t *testing.T, x *target) {
 	s := x.open(t)
-	hosts := 100 // PostgreSQL reads small tables whole, whatever their keys; the others plan alike for a fifth of them
+	hosts := 100 // PostgreSQL reads small tables whole, whatever their keys; the others plan alike for a few
 	if s.engine.name != "postgres" {
-		hosts = scaled(hosts, 20)
+		hosts = scaled(hosts, 12)
 	}
 	b := newBooks(time.Now().UTC(), hosts)
 	b.write(t, s)

@@ -14,7 +14,7 @@ import (
 
 func testBigBatch(t *testing.T, x *target) {
 	s := x.open(t)
-	hosts, each := scaled(2000, 1000), scaled(40, 8) // of either size, each table takes several statements
+	hosts, each := scaled(2000, 1000), scaled(40, 5) // of either size, each table takes several statements
 	save(t, s, fleet(noon(), hosts, each)...)
 	want := map[string]int{"hosts": hosts, "series": hosts * each, "sweeps": 1, "visits": hosts, "statistics": hosts * each}
 	if got := counts(t, s); !maps.Equal(got, want) {

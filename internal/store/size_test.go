@@ -40,7 +40,7 @@ func testLongLogs(t *testing.T, x *target) {
 	}
 }
 
-// attempts has every transaction of Save that brings more than so many visits last until its time is over. It returns what
+// slowAbove has every transaction of Save that brings more than so many visits last until its time is over. It returns what
 // was attempted: the visits of each transaction.
 func slowAbove(t *testing.T, s *Store, most int) (attempts *[]int) {
 	t.Helper()

@@ -10,8 +10,10 @@
 //   - A visit is stored in one transaction, with the others of its Save unless they take too long together. Whatever Save
 //     is given twice is stored once: the primary keys see to it, so a delivery can be repeated after a crash, also by
 //     another server. When Save returns nil the data is on the disk.
-//   - The time that a host was last seen and the end of a sweep only move forward, in whatever order deliveries arrive. An
-//     alert is what it was last saved as: its one owner has its latest state, whatever the clock says.
+//   - What is noted of a host, and the end of a sweep, only move forward, in whatever order deliveries arrive. There is one
+//     exception: a host's visit that is more than an hour ahead of the one delivered was stamped by a clock that was ahead,
+//     and gives way, so that such a jump does not freeze what people see. An alert is what it was last saved as: its one
+//     owner has its latest state, whatever the clock says.
 //   - A text can't spoil a batch: NUL and invalid UTF-8 are taken out, and what is longer than its column is shortened,
 //     keys so that different ones stay different. A value that is not a finite number is left out and logged.
 //   - No call hangs: connecting is bounded by 10 seconds and a transaction by a minute, and cancelling the context ends

@@ -27,6 +27,7 @@ type engine struct {
 	locker    func() (goose.ProviderOption, error) // keeps two servers from migrating at once; nil: no need of one
 	repair    func(context.Context, *sql.DB) error // mends what an interrupted migration has left; nil: nothing can be left
 	incoming  func(column string) string           // the value that an upsert brings
+	earlier   func(instant string) string          // an instant of a column, less tardy
 	code      func(error) (fault, bool)            // classifies the engine's own errors
 }
 

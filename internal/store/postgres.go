@@ -34,7 +34,10 @@ func newPostgres(u *url.URL, password string) (*engine, error) {
 		goose:    goose.DialectPostgres,
 		locker:   postgresLocker,
 		incoming: func(column string) string { return "excluded." + column },
-		code:     postgresFault,
+		earlier: func(instant string) string {
+			return fmt.Sprintf("%s - INTERVAL '%d seconds'", instant, int(tardy.Seconds()))
+		},
+		code: postgresFault,
 	}
 	e.open = func(ctx context.Context) (*sql.DB, error) {
 		pool, err := openServer(ctx, e, server{

@@ -31,6 +31,7 @@ func conformance(t *testing.T, x *target) {
 		{"RepeatedDeliveryIsStoredOnce", testRepeatedDelivery},
 		{"NothingOfAFailedTransactionStays", testRollback},
 		{"HostsOnlyMoveForward", testHostsForward},
+		{"HostsOutliveAClockThatWasAhead", testHostsClock},
 		{"SweepsOnlyMoveForward", testSweeps},
 		{"InvalidVisitsAreNamed", testInvalidVisits},
 		{"NumbersAreExact", testNumbers},

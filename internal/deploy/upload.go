@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"runtime"
 	"strings"
 	"time"
 
@@ -35,6 +36,7 @@ func (i *installation) upload(ctx context.Context, p place) (bool, *failure.Erro
 	if err != nil {
 		return false, failure.New(failure.Deploy, failure.Internal, err)
 	}
+	defer runtime.KeepAlive(program) // others who upload meanwhile find it; its bytes alone would not keep it
 	temporary := uploadPrefix + hex.EncodeToString(random(8))
 	if i.windows() {
 		temporary += ".exe"

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"muster/internal/failure"
+	"muster/internal/remote"
 )
 
 const (
@@ -137,11 +138,11 @@ func (i *installation) hashCommand(p place, name string) string {
 	case "windows":
 		return "certutil -hashfile " + p.command + `\` + name + " SHA256"
 	case "darwin":
-		return "shasum -a 256 " + quote(p.file(name))
+		return "shasum -a 256 " + remote.Quote(p.file(name))
 	case "freebsd":
-		return "sha256 -q " + quote(p.file(name))
+		return "sha256 -q " + remote.Quote(p.file(name))
 	}
-	return "sha256sum " + quote(p.file(name))
+	return "sha256sum " + remote.Quote(p.file(name))
 }
 
 // findSum returns the first word of the output that looks like a SHA-256, in lower case, or nothing.

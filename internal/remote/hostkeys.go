@@ -65,7 +65,7 @@ func LoadHostKeys(paths ...string) (*HostKeys, error) {
 	if len(h.files) == 0 {
 		return nil, configuration(fmt.Errorf("no known_hosts file exists: %s", strings.Join(paths, ", ")),
 			fmt.Sprintf("create it from keys that you have compared with the hosts' own: ssh-keyscan HOST >> %s",
-				shellWord(paths[0])))
+				Quote(paths[0])))
 	}
 	return h, nil
 }
@@ -268,7 +268,7 @@ func (h *HostKeys) scanHint(address string) string {
 	if port != "22" {
 		command += "-p " + port + " "
 	}
-	return command + shellWord(host) + " >> " + shellWord(h.files[0])
+	return command + Quote(host) + " >> " + Quote(h.files[0])
 }
 
 // describe lists the known keys.

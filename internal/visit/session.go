@@ -79,6 +79,6 @@ func (a *attempt) part(ctx context.Context, s *session) {
 	defer cancel()
 	defer a.closeWith(ctx)()
 	if status, err := s.end(); status != 0 || err != nil {
-		a.log.Debug("the client did not end well", "status", status, "err", err)
+		a.log.Debug("the client did not end well", "status", status, "err", a.secret.cover(err))
 	}
 }

@@ -36,6 +36,7 @@ func conformance(t *testing.T, x *target) {
 		{"InvalidVisitsAreNamed", testInvalidVisits},
 		{"NumbersAreExact", testNumbers},
 		{"TextsCanNotSpoilABatch", testTexts},
+		{"LongestTextsAreExact", testBounds},
 		{"NamesAreExact", testNames},
 		{"SeriesAreNeverMixed", testCollision},
 		{"BigBatch", testBigBatch},

@@ -21,12 +21,15 @@ import (
 func TestTextsAreBounded(t *testing.T) {
 	for _, s := range weirdTexts() {
 		for _, limit := range []int{17, 20, 32, 255, 1000} {
-			for name, f := range map[string]func(string, int) string{"prose": prose, "key": key} {
-				got := f(s, limit)
-				if len(got) > limit || !utf8.ValidString(got) || strings.ContainsRune(got, 0) {
+			for name, f := range map[string]struct {
+				cut    func(string, int) string
+				length func(string) int
+			}{"prose": {prose, func(s string) int { return len(s) }}, "key": {key, utf8.RuneCountInString}} {
+				got := f.cut(s, limit)
+				if f.length(got) > limit || !utf8.ValidString(got) || strings.ContainsRune(got, 0) {
 					t.Errorf("%s(%.20q, %d) is %q", name, s, limit, got)
 				}
-				if c := clean(s); len(c) <= limit && got != c {
+				if c := clean(s); f.length(c) <= limit && got != c {
 					t.Errorf("%s(%.20q, %d) is %q, though it would fit", name, s, limit, got)
 				}
 			}

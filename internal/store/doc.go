@@ -2,8 +2,8 @@
 // PostgreSQL, and reads back what the server itself needs of them. People read the rest with SQL: docs/database.md.
 //
 // It owns the schema (migrations, in each engine's SQL), the transactions, and what a database failure is called. It
-// alone imports the ORM, the drivers and the migration library. It refuses a database of a newer version of the program, a
-// URL with a password in it, and visits without id, host or sweep.
+// alone imports the ORM, the drivers and the migration library. It refuses a database of a newer version of the program (and,
+// where it is asked to leave the database as it is, one that is not there or older), a URL with a password in it, and visits without id, host or sweep.
 //
 // What it promises:
 //
@@ -16,8 +16,9 @@
 //     owner has its latest state, whatever the clock says.
 //   - A text can't spoil a batch: NUL and invalid UTF-8 are taken out, and what is longer than its column is shortened,
 //     keys so that different ones stay different. A value that is not a finite number is left out and logged.
-//   - No call hangs: connecting is bounded by 10 seconds and a transaction by a minute, and cancelling the context ends
-//     both. Deadlocks, lock time-outs and lost connections are tried again a few times, within about a second.
+//   - No call hangs: connecting is bounded by 10 seconds, a transaction and each question about the version by a minute, and
+//     waiting for another server's migration by five. Only a migration of one's own takes as long as it takes, and says so
+//     in the log. Cancelling the context ends all of them. Deadlocks, lock time-outs and lost connections are tried again a few times, within about a second.
 //   - The password is in no error and in no log. No statement is logged.
 //
 // Errors that wrap ErrUnavailable are temporary: the database can't be used now, the same call may succeed later. Any

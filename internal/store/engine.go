@@ -20,6 +20,10 @@ type engine struct {
 	place     string // where the database is, for people
 	oneWriter bool   // one transaction at a time
 	rows      int    // statistics in one INSERT
+	asItIs    bool   // it is neither created nor migrated
+
+	timeout time.Duration // of each question before a migration
+	notice  time.Duration // after which a migration that is not over is worth a line in the log
 
 	open      func(ctx context.Context) (*sql.DB, error) // a pool that has connected; the database exists
 	dialector func(*sql.DB) gorm.Dialector
@@ -31,7 +35,18 @@ type engine struct {
 	code      func(error) (fault, bool)            // classifies the engine's own errors
 }
 
+const migrationNotice = 3 * time.Second
+
 func newEngine(o Options, log *slog.Logger) (*engine, error) {
+	e, err := engineOf(o, log)
+	if err != nil {
+		return nil, err
+	}
+	e.asItIs, e.timeout, e.notice = o.AsItIs, transactionTimeout, migrationNotice
+	return e, nil
+}
+
+func engineOf(o Options, log *slog.Logger) (*engine, error) {
 	scheme, rest, _ := strings.Cut(o.URL, ":")
 	switch scheme {
 	case "sqlite":
@@ -118,7 +133,7 @@ func openServer(ctx context.Context, e *engine, s server) (*sql.DB, error) {
 	pool.SetConnMaxIdleTime(maxIdleTime)
 	pool.SetConnMaxLifetime(maxLifetime)
 	err := pool.PingContext(ctx)
-	if err != nil && e.fault(err) == missing {
+	if err != nil && e.fault(err) == missing && !e.asItIs {
 		err = s.createDatabase(ctx)
 		if err == nil {
 			err = pool.PingContext(ctx)

@@ -23,6 +23,8 @@ var (
 	ErrDenied = fmt.Errorf("%w: access denied", ErrUnavailable)
 	// ErrNewer: a newer version of this program has migrated the database.
 	ErrNewer = errors.New("the database is of a newer version of this program: update this one")
+	// ErrNotReady: the database is not there yet, or has to be migrated, and Options.AsItIs forbids both.
+	ErrNotReady = errors.New("the database is not there yet, or is of an older version: muster run or muster serve sees to that")
 )
 
 // fault says what a database's error means for those who call.
@@ -82,7 +84,10 @@ func (e *engine) fail(ctx context.Context, doing string, err error) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("%s: %s: %w", e.place, doing, ctx.Err())
 	}
-	if errors.Is(err, ErrNewer) || errors.Is(err, ErrUnavailable) {
+	if e.asItIs && e.fault(err) == missing {
+		err = fmt.Errorf("%w: %w", ErrNotReady, err)
+	}
+	if errors.Is(err, ErrNewer) || errors.Is(err, ErrNotReady) || errors.Is(err, ErrUnavailable) {
 		return fmt.Errorf("%s: %s: %w", e.place, doing, err)
 	}
 	kind, advice := ErrUnavailable, ""

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"sync"
+	"time"
 
 	"github.com/pressly/goose/v3"
 )
@@ -27,7 +29,7 @@ func (e *engine) migrate(ctx context.Context, pool *sql.DB, log *slog.Logger) er
 	}
 	tries := len(provider.ListSources()) + 3 // the table of versions takes up to two steps
 	for try := 1; ; try++ {
-		before, after, err := e.up(ctx, provider, pool)
+		before, after, err := e.up(ctx, provider, pool, log)
 		if err == nil {
 			if before != after {
 				log.Info("database migrated", "database", e.place, "from", before, "to", after)
@@ -59,7 +61,21 @@ func (e *engine) provider(pool *sql.DB) (*goose.Provider, error) {
 	return goose.NewProvider(e.goose, pool, files, options...)
 }
 
-func (e *engine) up(ctx context.Context, provider *goose.Provider, pool *sql.DB) (before, after int64, err error) {
+func (e *engine) up(ctx context.Context, provider *goose.Provider, pool *sql.DB, log *slog.Logger) (before, after int64, err error) {
+	before, after, err = e.versions(ctx, provider, pool)
+	if err != nil || before == after {
+		return before, after, err
+	}
+	defer e.noticeAfter(ctx, log)()
+	_, err = provider.Up(ctx)
+	return before, after, err
+}
+
+// versions returns the version of the database, after mending what an interrupted migration has left, and the program's. It
+// makes the table of versions where there is none.
+func (e *engine) versions(ctx context.Context, provider *goose.Provider, pool *sql.DB) (before, after int64, err error) {
+	ctx, cancel := context.WithTimeout(ctx, e.timeout)
+	defer cancel()
 	if e.repair != nil {
 		if err := e.repair(ctx, pool); err != nil {
 			return 0, 0, fmt.Errorf("look for an interrupted migration: %w", err)
@@ -69,12 +85,57 @@ func (e *engine) up(ctx context.Context, provider *goose.Provider, pool *sql.DB)
 	if err != nil {
 		return 0, 0, fmt.Errorf("read the version: %w", err)
 	}
-	if before > after {
-		return before, after, fmt.Errorf("%w (the database has version %d, this program knows %d)", ErrNewer, before, after)
+	return before, after, older(before, after)
+}
+
+// older refuses a database of a version that this program does not know.
+func older(database, program int64) error {
+	if database > program {
+		return fmt.Errorf("%w (the database has version %d, this program knows %d)", ErrNewer, database, program)
 	}
-	if before == after {
-		return before, after, nil
+	return nil
+}
+
+// checkVersion refuses a database of another version than this program's. It changes nothing.
+func (e *engine) checkVersion(ctx context.Context, pool *sql.DB) error {
+	provider, err := e.provider(pool)
+	if err != nil {
+		return err
 	}
-	_, err = provider.Up(ctx)
-	return before, after, err
+	sources := provider.ListSources()
+	program := sources[len(sources)-1].Version
+	ctx, cancel := context.WithTimeout(ctx, e.timeout)
+	defer cancel()
+	var database int64
+	err = pool.QueryRowContext(ctx, "SELECT coalesce(max(version_id), 0) FROM goose_db_version").Scan(&database)
+	switch {
+	case err != nil && e.fault(err) == refused:
+		return fmt.Errorf("%w: it has no table of versions: %w", ErrNotReady, err)
+	case err != nil:
+		return err
+	case database < program:
+		return fmt.Errorf("%w (the database has version %d, this program needs %d)", ErrNotReady, database, program)
+	}
+	return older(database, program)
+}
+
+// noticeAfter has the log say after a while that the migration is not over. The returned function ends that, and waits for
+// it.
+func (e *engine) noticeAfter(ctx context.Context, log *slog.Logger) (end func()) {
+	ended := make(chan struct{})
+	var noticing sync.WaitGroup
+	noticing.Go(func() {
+		timer := time.NewTimer(e.notice)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			log.Info("the database is being migrated, by this server or by another that it waits for", "database", e.place)
+		case <-ctx.Done():
+		case <-ended:
+		}
+	})
+	return func() {
+		close(ended)
+		noticing.Wait()
+	}
 }

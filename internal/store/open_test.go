@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -60,6 +62,93 @@ func testOpenAtOnce(t *testing.T, x *target) {
 		if err := s.Close(); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// testAsItIs opens databases that are not there, empty, older and right.
+func testAsItIs(t *testing.T, x *target) {
+	o := x.fresh(t)
+	asItIs := o
+	asItIs.AsItIs = true
+	refused := func(what string) {
+		t.Helper()
+		s, err := Open(t.Context(), asItIs)
+		if err == nil {
+			_ = s.Close()
+		}
+		if !errors.Is(err, ErrNotReady) || errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "muster run") {
+			t.Errorf("%s: %v, want ErrNotReady with what to do", what, err)
+		}
+	}
+	refused("no database")
+	if x.server == nil {
+		if _, err := os.Stat(filepath.Dir(strings.TrimPrefix(o.URL, "sqlite:"))); !os.IsNotExist(err) {
+			t.Errorf("the folder of the database was made: %v", err)
+		}
+	} else {
+		refused("still no database") // the first attempt has not made it
+	}
+
+	s := openStore(t, o)
+	save(t, s, fleet(noon(), 2, 2)...)
+	reader := openStore(t, asItIs)
+	if hosts, err := reader.Status(t.Context()); err != nil || len(hosts) != 2 {
+		t.Errorf("the database as it is has %d hosts, %v", len(hosts), err)
+	}
+	if err := s.db.Exec("DELETE FROM goose_db_version WHERE version_id > 0").Error; err != nil {
+		t.Fatal(err)
+	}
+	refused("an older version")
+	if err := s.db.Exec("DROP TABLE goose_db_version").Error; err != nil {
+		t.Fatal(err)
+	}
+	refused("no versions")
+	if err := s.db.Exec("SELECT * FROM goose_db_version").Error; err == nil {
+		t.Error("the table of versions was made")
+	}
+}
+
+// testLockedVersions has somebody hold the table of versions for ever.
+func testLockedVersions(t *testing.T, x *target) {
+	x.needsServer(t)
+	o := x.fresh(t)
+	s := openStore(t, o)
+	holder, err := s.pool.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer holder.Close()
+	statements := []string{"BEGIN", "LOCK TABLE goose_db_version IN ACCESS EXCLUSIVE MODE"}
+	if s.engine.name == "mysql" {
+		statements = []string{"LOCK TABLES goose_db_version WRITE"}
+	}
+	for _, statement := range statements {
+		if _, err := holder.ExecContext(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, asItIs := range []bool{false, true} {
+		o.AsItIs = asItIs
+		e, err := newEngine(o, o.Logger)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.timeout = 200 * time.Millisecond
+		pool, err := e.open(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := open(t.Context(), e, pool, o.Logger); !errors.Is(err, ErrUnavailable) {
+			t.Errorf("as it is %v: %v, want ErrUnavailable", asItIs, err)
+		}
+		_ = pool.Close()
+	}
+	release := "ROLLBACK"
+	if s.engine.name == "mysql" {
+		release = "UNLOCK TABLES"
+	}
+	if _, err := holder.ExecContext(t.Context(), release); err != nil {
+		t.Fatal(err)
 	}
 }
 

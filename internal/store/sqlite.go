@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -48,7 +49,11 @@ func openSQLite(ctx context.Context, e *engine, path string) (*sql.DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find the path: %w", err)
 	}
-	if err := createPrivate(path); err != nil {
+	if e.asItIs {
+		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("%w: there is no such file", ErrNotReady)
+		}
+	} else if err := createPrivate(path); err != nil {
 		return nil, err
 	}
 	connector, err := sqlite.NewConnector(sqliteName(path))

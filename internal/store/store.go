@@ -18,6 +18,10 @@ type Options struct {
 	URL      string
 	Password string
 	Logger   *slog.Logger // nil: nothing is logged
+
+	// AsItIs leaves the database as it is: it is neither created nor migrated, and refused where that would be needed. It is
+	// for those who only read, who need no more rights than that.
+	AsItIs bool
 }
 
 // Store is the database handler; safe for concurrent use.
@@ -36,9 +40,10 @@ type Store struct {
 const transactionTimeout = time.Minute
 
 // Open connects to the database, creates it if it does not exist, migrates it to the version of this program, and returns
-// a store that the caller closes. Several servers may open the same database at once: one migrates, the others wait.
+// a store that the caller closes. Several servers may open the same database at once: one migrates, the others wait, for
+// five minutes at most.
 //
-// Errors: ErrURL, ErrDenied, ErrUnavailable, ErrNewer; or ctx's, if that ended first.
+// Errors: ErrURL, ErrDenied, ErrUnavailable, ErrNewer, and ErrNotReady with Options.AsItIs; or ctx's, if that ended first.
 func Open(ctx context.Context, o Options) (*Store, error) {
 	log := o.Logger
 	if log == nil {
@@ -61,7 +66,11 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 }
 
 func open(ctx context.Context, e *engine, pool *sql.DB, log *slog.Logger) (*Store, error) {
-	if err := e.migrate(ctx, pool, log); err != nil {
+	if e.asItIs {
+		if err := e.checkVersion(ctx, pool); err != nil {
+			return nil, e.fail(ctx, "read the version", err)
+		}
+	} else if err := e.migrate(ctx, pool, log); err != nil {
 		return nil, e.fail(ctx, "migrate", err)
 	}
 	db, err := gorm.Open(e.dialector(pool), &gorm.Config{

@@ -53,6 +53,8 @@ func conformance(t *testing.T, x *target) {
 		{"StatusTakesThreeQueries", testStatusQueries},
 		{"OpenCreatesAndMigratesOnce", testOpenTwice},
 		{"OpenAtOnce", testOpenAtOnce},
+		{"OpenAsItIsChangesNothing", testAsItIs},
+		{"OpenDoesNotHang", testLockedVersions},
 		{"NewerDatabaseIsRefused", testNewer},
 		{"QueriesOfTheDocs", testDocs},
 		{"WrongPassword", testWrongPassword},

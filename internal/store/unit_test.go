@@ -47,6 +47,33 @@ func TestTextsAreBounded(t *testing.T) {
 	}
 }
 
+// A migration that takes long is in the log while it goes on; one that is over in time is not.
+func TestLongMigrationIsNoticed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log logBuffer
+		e := &engine{place: "here", notice: time.Second}
+		end := e.noticeAfter(t.Context(), log.logger())
+		time.Sleep(e.notice - 1)
+		synctest.Wait()
+		if log.String() != "" {
+			t.Errorf("too early: %s", log.String())
+		}
+		time.Sleep(1)
+		synctest.Wait()
+		if !strings.Contains(log.String(), "is being migrated") || !strings.Contains(log.String(), "database=here") {
+			t.Errorf("the log is %q", log.String())
+		}
+		end()
+		var none logBuffer
+		e.noticeAfter(t.Context(), none.logger())()
+		time.Sleep(e.notice)
+		synctest.Wait()
+		if none.String() != "" {
+			t.Errorf("it was over, and still: %s", none.String())
+		}
+	})
+}
+
 func TestVisitChunks(t *testing.T) {
 	rows := make([]visitRow, 1000)
 	for i := range rows {

@@ -29,10 +29,11 @@ type statusCommand struct {
 // Help is shown by muster status --help.
 func (statusCommand) Help() string {
 	return `Shows what the database knows of each host of the configuration: its last visit, CPU, memory and uptime as last
-reported, and the alerts that hold. Nothing is visited.
+reported, and the alerts that hold. Nothing is visited, and nothing is written: before the first "muster run" or
+"muster serve" there is no database to read.
 
 Exit status: 0 the last visit to every host shown brought a report; 1 some host failed or was never visited; 2 usage or
-configuration; 3 the database could not be used.`
+configuration; 3 the database could not be used, or is not there yet.`
 }
 
 // Run prints the status.
@@ -61,7 +62,7 @@ func (c statusCommand) Run(ctx context.Context, env Env) error {
 
 // readStatus returns the status of the hosts of the configuration, in its order, those never visited too.
 func readStatus(ctx context.Context, cfg *config.Config) (_ []store.HostStatus, err error) {
-	database, err := controller.OpenStore(ctx, cfg.Database, slog.New(slog.DiscardHandler))
+	database, err := controller.OpenStore(ctx, cfg.Database, true, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return nil, err
 	}
@@ -104,7 +105,7 @@ func selectHosts(hosts []store.HostStatus, names []string) ([]store.HostStatus, 
 	}
 	for _, name := range names {
 		if !found[name] {
-			return nil, fmt.Errorf("the configuration has no host and no group %q", name)
+			return nil, misuse(fmt.Errorf("the configuration has no host and no group %q", name))
 		}
 	}
 	return selected, nil

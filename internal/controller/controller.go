@@ -52,7 +52,7 @@ type Summary struct {
 	Raised    int            // alerts that began
 	Ended     int            // alerts that are over
 	Firing    int            // alerts that hold now
-	Cancelled bool           // the context ended before the sweep did
+	Cancelled bool           // some host was not visited, or not to the end, because the context ended
 }
 
 // ErrUnusable is in the chain of every error that says that the data directory, the database or the mail server could
@@ -108,7 +108,7 @@ func New(ctx context.Context, o Options) (_ *Controller, err error) {
 	}
 	c.closers = append(c.closers, lock)
 
-	database, err := OpenStore(ctx, o.Config.Database, o.Logger)
+	database, err := OpenStore(ctx, o.Config.Database, false, o.Logger)
 	if err != nil {
 		return nil, err
 	}
@@ -133,13 +133,18 @@ func New(ctx context.Context, o Options) (_ *Controller, err error) {
 	return c, nil
 }
 
-// OpenStore opens the database that the configuration names. The error wraps ErrUnusable, unless the configuration is
-// what is wrong. The caller closes the store.
-func OpenStore(ctx context.Context, c config.Database, log *slog.Logger) (*store.Store, error) {
-	database, err := store.Open(ctx, store.Options{URL: c.URL, Password: c.Password.Reveal(), Logger: log})
+// ErrConfiguration is in the chain of errors that say that the configuration can't be meant so, though it could be read.
+var ErrConfiguration = errors.New("configuration")
+
+// OpenStore opens the database that the configuration names, and with asItIs leaves it as it is (store.Options). The error
+// wraps ErrConfiguration, or ErrUnusable, or is ctx's. The caller closes the store.
+func OpenStore(ctx context.Context, c config.Database, asItIs bool, log *slog.Logger) (*store.Store, error) {
+	database, err := store.Open(ctx, store.Options{URL: c.URL, Password: c.Password.Reveal(), Logger: log, AsItIs: asItIs})
 	switch {
 	case errors.Is(err, store.ErrURL):
-		return nil, fmt.Errorf("configuration: database: %w", err)
+		return nil, fmt.Errorf("%w: database: %w", ErrConfiguration, err)
+	case err != nil && ctx.Err() != nil:
+		return nil, err
 	case err != nil:
 		return nil, fmt.Errorf("database %w: %w", ErrUnusable, err)
 	}
@@ -232,6 +237,7 @@ func (c *Controller) sweep(ctx context.Context, scheduled time.Time) (Summary, e
 	for i, d := range due {
 		if !c.slot(ctx) {
 			c.release(due[i:]...)
+			tally.cancel()
 			break
 		}
 		visits.Go(func() {
@@ -252,7 +258,6 @@ func (c *Controller) sweep(ctx context.Context, scheduled time.Time) (Summary, e
 	summary := tally.result()
 	summary.Raised, summary.Ended, summary.Firing = c.watch.Counts(scheduled)
 	summary.Took = c.now().Sub(started)
-	summary.Cancelled = ctx.Err() != nil
 	c.log.InfoContext(told, "sweep ended", "sweep", scheduled, "took", summary.Took, "hosts", summary.Hosts,
 		"visited", summary.Visited, "failed", len(summary.Failed), "alerts", summary.Firing,
 		"cancelled", summary.Cancelled)
@@ -316,9 +321,18 @@ func (t *tally) add(v *visit.Visit) {
 	switch {
 	case v.Failure == nil:
 		t.summary.Visited++
+	case v.Failure.Kind == failure.Cancelled:
+		t.summary.Cancelled = true
 	case !saysNothing(v):
 		t.summary.Failed = append(t.summary.Failed, v)
 	}
+}
+
+// cancel notes that hosts are left unvisited.
+func (t *tally) cancel() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.summary.Cancelled = true
 }
 
 func (t *tally) result() Summary {

@@ -22,7 +22,7 @@ type configFlag struct {
 	Config string `short:"c" placeholder:"FILE" help:"The configuration. Default: muster.xml in this folder, else /etc/muster/muster.xml."`
 }
 
-// load reads the configuration that the option names.
+// load reads the configuration that the option names. Its errors have the exit status of a mistake in it.
 func (f configFlag) load() (*config.Config, error) {
 	path := f.Config
 	if path == "" {
@@ -35,11 +35,12 @@ func (f configFlag) load() (*config.Config, error) {
 	var mistakes config.Mistakes
 	switch {
 	case errors.As(err, &mistakes):
-		return nil, fmt.Errorf("the configuration has mistakes:\n%w", err)
+		return nil, misuse(fmt.Errorf("the configuration has mistakes:\n%w", err))
 	case errors.Is(err, fs.ErrNotExist) && f.Config == "":
-		return nil, errors.New("there is no muster.xml here and no " + systemConfig + ": write one with muster init, or name one with -c")
+		return nil, misuse(errors.New("there is no muster.xml here and no " + systemConfig +
+			": write one with muster init, or name one with -c"))
 	case err != nil:
-		return nil, fmt.Errorf("configuration: %w", err)
+		return nil, misuse(fmt.Errorf("configuration: %w", err))
 	}
 	return c, nil
 }
@@ -67,6 +68,19 @@ func newLogger(c config.Server, stderr io.Writer, watched bool) (*slog.Logger, i
 		return slog.New(slog.NewJSONHandler(out, options)), closer, nil
 	}
 	return slog.New(slog.NewTextHandler(out, options)), closer, nil
+}
+
+// tellWarnings says what is doubtful about a configuration: to the person who watches, whose terminal gets no warnings from
+// the log, and to the log otherwise, or where it is a file.
+func tellWarnings(c *config.Config, log *slog.Logger, stderr io.Writer, watched bool) {
+	for _, warning := range c.Warnings {
+		if watched {
+			fmt.Fprintf(stderr, "muster: warning: %v\n", warning)
+		}
+		if !watched || c.Server.LogFile != "" {
+			log.Warn("configuration", "warning", warning.String())
+		}
+	}
 }
 
 // isTerminal reports whether a person watches w.

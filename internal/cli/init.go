@@ -18,17 +18,17 @@ func (initCommand) Help() string {
 	return `Writes a configuration with comments, to be edited: name your hosts, your user and your key, then "muster run".
 Only you can read the file, so that it may hold a password.
 
-Exit status: 0 written; 2 the file exists or can't be written.`
+Exit status: 0 written; 2 the file exists or can't be created; 3 it could not be written.`
 }
 
 // Run writes the configuration.
 func (c initCommand) Run(env Env) error {
 	file, err := os.OpenFile(c.File, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("%s exists and stays as it is: name another file, or remove it first", c.File)
+		return misuse(fmt.Errorf("%s exists and stays as it is: name another file, or remove it first", c.File))
 	}
 	if err != nil {
-		return err
+		return misuse(err)
 	}
 	_, err = file.Write(config.Example())
 	if err := errors.Join(err, file.Close()); err != nil {

@@ -15,7 +15,8 @@ func (serveCommand) Help() string {
 visits under way are cancelled and what was brought home is stored and mailed, within 30 seconds; a second signal ends
 the process at once. What happens is in the log.
 
-Exit status: 0 stopped; 2 usage or configuration; 3 the database or the mail server could not be used.`
+Exit status: 0 stopped; 2 usage or configuration; 3 the database, or another thing that it takes, could
+not be used at the start; what goes wrong later is logged.`
 }
 
 // Run serves until ctx ends.

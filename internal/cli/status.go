@@ -120,7 +120,7 @@ func printStatus(w io.Writer, hosts []store.HostStatus, now time.Time) error {
 		Headers("HOST", "GROUP", "LAST VISIT", "CPU", "MEMORY", "UPTIME", "ALERTS")
 	for _, h := range hosts {
 		rows.Row(printable(h.Host), printable(h.Groups), lastVisit(h, now), latest(h, "cpu.usage"),
-			latest(h, "memory.usage"), latest(h, "uptime"), alertsOf(h))
+			latest(h, "memory.usage"), latest(h, report.Uptime), alertsOf(h))
 	}
 	rows.StyleFunc(func(row, column int) lipgloss.Style {
 		style := lipgloss.NewStyle().PaddingRight(2)

@@ -37,3 +37,15 @@ func find(program string) (string, bool) {
 	}
 	return "", false
 }
+
+// NeedRoot skips a test that only root can make, or fails it if CI=true. What says what needs root.
+func NeedRoot(t testing.TB, what string) {
+	t.Helper()
+	switch {
+	case os.Geteuid() == 0:
+	case os.Getenv("CI") == "true":
+		t.Fatalf("%s needs root", what)
+	default:
+		t.Skipf("%s needs root", what)
+	}
+}

@@ -3,8 +3,10 @@ package config
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -81,6 +83,49 @@ func (a address) loopback() bool {
 	}
 	host := strings.ToLower(strings.TrimSuffix(string(a), "."))
 	return host == "localhost" || strings.HasSuffix(host, ".localhost")
+}
+
+// parseEndpoint reads a host and a port with a colon between them, an IPv6 address in brackets. The port is 0 where there
+// is neither a colon nor a port.
+func parseEndpoint(text string) (host address, number int, err error) {
+	bare := text
+	if colon := strings.LastIndexByte(text, ':'); colon > strings.LastIndexByte(text, ']') {
+		var p port
+		if err := p.parse(text[colon+1:]); err != nil {
+			return "", 0, fmt.Errorf("the port %w", err)
+		}
+		bare, number = text[:colon], int(p)
+	}
+	if trimmed(bare) != bare {
+		return "", 0, errors.New("must not hold spaces")
+	}
+	if strings.Contains(bare, ":") && !strings.HasPrefix(bare, "[") {
+		return "", 0, errors.New("an IPv6 address with a port stands in brackets, as in [::1]:9677")
+	}
+	if err := host.parse(bare); err != nil {
+		return "", 0, fmt.Errorf("the host %w", err)
+	}
+	return host, number, nil
+}
+
+// parse reads where to listen. To leave the host out means every network to most programs, which nobody should get by
+// leaving something out.
+func (l *listen) parse(text string) error {
+	text = trimmed(text)
+	*l = listen(text)
+	if port, found := strings.CutPrefix(text, ":"); found && port != "" && digits(port) == len(port) {
+		return fmt.Errorf("must name an address too: 127.0.0.1%s for this machine alone, 0.0.0.0%s for every network",
+			text, text)
+	}
+	host, number, err := parseEndpoint(text)
+	switch {
+	case text == "" || strings.Contains(text, "/") || err == nil && number == 0:
+		return errors.New("must be an address and a port, such as 127.0.0.1:9677")
+	case err != nil:
+		return err
+	}
+	*l = listen(net.JoinHostPort(string(host), strconv.Itoa(number)))
+	return nil
 }
 
 var errPasswordInURL = errors.New(`must not hold a password: say password="env:NAME" or password="file:PATH" beside it`)

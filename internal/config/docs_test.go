@@ -139,6 +139,8 @@ func TestManualDefaults(t *testing.T) {
 		"`<server>` parallel":                  fmt.Sprint(c.Server.Parallel),
 		"`<server>` log-level":                 c.Server.LogLevel,
 		"`<server>` log-format":                c.Server.LogFormat,
+		"`<queue>` size":                       spellSize(c.Queue.Size),
+		"`<queue>` age":                        spell(c.Queue.Age),
 		"`<mail>` security":                    c.Mail.Security,
 		"`<mail>` timeout":                     spell(c.Mail.Timeout),
 		"What groups and hosts share port":     fmt.Sprint(c.Hosts[0].Port),
@@ -168,7 +170,7 @@ func TestSchemaDefaults(t *testing.T) {
 	for _, section := range strings.Split(manual(t), "\n## ") {
 		maps.Copy(documented, rows(section))
 	}
-	for _, attribute := range []string{"interval", "parallel", "log-level", "log-format", "security", "timeout", "port", "transfer",
+	for _, attribute := range []string{"interval", "parallel", "log-level", "log-format", "keep", "size", "age", "security", "timeout", "port", "transfer",
 		"dial", "handshake", "authentication", "platform", "deploy", "run", "receive", "visit"} {
 		pattern := regexp.MustCompile(`<xs:attribute name="` + attribute + `" [^>]*>\s*<xs:annotation><xs:documentation>[^<]*Default: ` +
 			regexp.QuoteMeta(documented[attribute]) + `\.`)

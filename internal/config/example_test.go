@@ -38,7 +38,7 @@ func TestExampleInFull(t *testing.T) {
 		opened++
 		return code
 	})
-	if opened != 5 {
+	if opened != 6 {
 		t.Errorf("%d examples are in comments", opened)
 	}
 	environment := fixture()

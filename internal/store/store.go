@@ -30,6 +30,7 @@ type Store struct {
 	turn   chan struct{} // holds one token while somebody writes; nil where the engine has many writers
 
 	timeout time.Duration // of one attempt of a transaction, and of one read
+	steps   pruneSteps
 }
 
 // transactionTimeout is the timeout of a Store.
@@ -72,7 +73,10 @@ func open(ctx context.Context, e *engine, pool *sql.DB, log *slog.Logger) (*Stor
 	if err != nil {
 		return nil, e.fail(ctx, "connect", err)
 	}
-	s := &Store{engine: e, pool: pool, db: db, log: log, known: newKnownSeries(knownMax), timeout: transactionTimeout}
+	s := &Store{
+		engine: e, pool: pool, db: db, log: log, known: newKnownSeries(knownMax),
+		timeout: transactionTimeout, steps: pruneSteps{statistics: 10000, others: 1000},
+	}
 	if e.oneWriter {
 		s.turn = make(chan struct{}, 1)
 	}

@@ -273,12 +273,15 @@ func TestFleet(t *testing.T) {
 func TestDatabaseThatCantBeUsed(t *testing.T) {
 	f := newFleet(t, `<database url="mysql://muster@127.0.0.1:1/muster" password="file:host.pass"/>`)
 	f.configure("0%", false)
-	for _, command := range []string{"run", "serve", "status"} {
+	for _, command := range []string{"run", "status"} {
 		r := f.want(3, command)
 		if !strings.Contains(r.stderr, "muster: database could not be used") || !strings.Contains(r.stderr, "127.0.0.1:1") {
 			t.Errorf("%s does not say which database:\n%s", command, r.stderr)
 		}
 		f.keepsSecrets(r)
+	}
+	if mails := f.smtp.Messages(t, 1); len(mails) != 1 {
+		t.Errorf("%d mails, want one: limits need no database", len(mails))
 	}
 
 	database := testserver.MariaDB(t)
@@ -286,6 +289,20 @@ func TestDatabaseThatCantBeUsed(t *testing.T) {
 	f.database = fmt.Sprintf(`<database url="%s" password="file:database.pass"/>`, database.URL)
 	f.configure("0%", false)
 	f.keepsSecrets(f.want(3, "run"))
+
+	// What the first two sweeps brought is stored by the third, which has a database, and nobody is mailed again.
+	f.database = databaseElement(t, database)
+	f.configure("0%", false)
+	f.want(0, "run")
+	var visits, sweeps int
+	f.query(t, database, "SELECT COUNT(*) FROM visits WHERE outcome = 'ok'", &visits)
+	f.query(t, database, "SELECT COUNT(*) FROM sweeps WHERE ended IS NOT NULL", &sweeps)
+	if visits != 12 || sweeps != 3 {
+		t.Errorf("%d visits of %d sweeps are stored, want those of all three sweeps of four hosts", visits, sweeps)
+	}
+	if mails := f.smtp.Messages(t, 1); len(mails) != 1 {
+		t.Errorf("%d mails, want the one of the first sweep", len(mails))
+	}
 }
 
 func TestMailServerThatCantBeUsed(t *testing.T) {
@@ -293,7 +310,7 @@ func TestMailServerThatCantBeUsed(t *testing.T) {
 	f.configure("0%", false)
 	f.smtp.Stop()
 	r := f.want(3, "run")
-	if !strings.Contains(r.stderr, "mail to ops@example.org: mail server could not be used") {
+	if !strings.Contains(r.stderr, "mail server could not be used: mail to ops@example.org is not sent yet") {
 		t.Errorf("run does not say whose mail was not sent:\n%s", r.stderr)
 	}
 	if !strings.Contains(r.stdout, "4 reported") {
@@ -319,7 +336,7 @@ func TestNobodyElseMayUseTheDataDirectory(t *testing.T) {
 	f := newFleet(t, "")
 	f.configureServe(fmt.Sprintf(`<host name="one" address="%s" port="%d"/>`, f.sshd.Address, f.sshd.Port))
 	s := f.serve(t)
-	s.waitFor(t, "sweep ended")
+	s.waitFor(t, "reports stored")
 	r := f.want(3, "run")
 	if !strings.Contains(r.stderr, "another muster is at work on it") {
 		t.Errorf("run beside serve does not say why not:\n%s", r.stderr)

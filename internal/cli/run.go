@@ -22,7 +22,8 @@ type runCommand struct {
 // Help is shown by muster run --help.
 func (runCommand) Help() string {
 	return `Makes one sweep: every host is visited once, its report stored, its limits evaluated, and one mail sent to each
-receiver who has news. Every host that failed is listed with the stage at which it failed and what to do about it.
+receiver who has news. While the database or the mail server is away, reports and mails wait in the data directory for
+the next run or serve. Every host that failed is listed with the stage at which it failed and what to do about it.
 
 On a terminal it shows progress, and, where the configuration names neither a log file nor another level than info, logs
 errors alone.

@@ -12,10 +12,12 @@ type serveCommand struct {
 // Help is shown by muster serve --help.
 func (serveCommand) Help() string {
 	return `Makes a sweep at once and then one at every interval that the configuration names, until SIGINT or SIGTERM. Then
-visits under way are cancelled and what was brought home is stored and mailed, within 30 seconds; a second signal ends
-the process at once. What happens is in the log.
+visits under way are cancelled; what is not stored or mailed yet is at the next start. A second signal ends the process
+at once, which loses nothing either. What happens is in the log.
 
-Exit status: 0 stopped; 2 usage or configuration; 3 the database or the mail server could not be used.`
+While the database or the mail server is away, reports and mails wait in the data directory.
+
+Exit status: 0 stopped; 2 usage or configuration; 3 the data directory or the queue could not be used.`
 }
 
 // Run serves until ctx ends.

@@ -13,9 +13,12 @@ import (
 	"time"
 
 	"muster/internal/config"
+	"muster/internal/entry"
 	"muster/internal/failure"
+	"muster/internal/queue"
 	"muster/internal/report"
 	"muster/internal/visit"
+	"muster/internal/watch"
 )
 
 // fakeVisitor takes a while for each visit and notes how many run at once.
@@ -102,6 +105,43 @@ func (h *heard) kinds() map[failure.Kind]int {
 	return kinds
 }
 
+// fakeQueue takes everything, or nothing.
+type fakeQueue struct {
+	full error
+
+	mu    sync.Mutex
+	kinds map[string]int
+}
+
+func (q *fakeQueue) Put(_ context.Context, entries ...queue.Entry) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.kinds == nil {
+		q.kinds = make(map[string]int)
+	}
+	for _, e := range entries {
+		if q.full != nil && !e.Vital {
+			return q.full
+		}
+		q.kinds[e.Kind]++
+	}
+	return nil
+}
+
+// fakeFollower has nothing to do.
+type fakeFollower struct{ unkept int }
+
+func (*fakeFollower) start() func()                     { return func() {} }
+func (*fakeFollower) settle(context.Context) error      { return nil }
+func (*fakeFollower) settleBriefly(context.Context)     {}
+func (*fakeFollower) counts(time.Time) (c watch.Counts) { return c }
+func (*fakeFollower) checkMail(context.Context)         {}
+
+func (f *fakeFollower) conditions(unkept int, _ error) []entry.Condition {
+	f.unkept = unkept
+	return nil
+}
+
 // newTestController makes a controller of n hosts without store, mail and SSH.
 func newTestController(t *testing.T, n, parallel int) (*Controller, *fakeVisitor, *heard) {
 	t.Helper()
@@ -114,14 +154,11 @@ func newTestController(t *testing.T, n, parallel int) (*Controller, *fakeVisitor
 		cfg.Hosts = append(cfg.Hosts, config.Host{Name: fmt.Sprint("h", i), KnownHosts: []string{known}, Password: config.NewSecret("x")})
 	}
 	log := slog.New(slog.DiscardHandler)
-	w, err := newWatch(t.Context(), watchOptions{Config: cfg, Store: &fakeAlerts{}, Logger: log, Now: time.Now})
-	if err != nil {
-		t.Fatal(err)
-	}
 	f := &fakeVisitor{}
 	h := &heard{t: t, open: make(map[time.Time]bool)}
 	return &Controller{
-		config: cfg, log: log, now: time.Now, visitor: f, hosts: newHosts(cfg.Hosts), watch: w,
+		config: cfg, log: log, now: time.Now, visitor: f, hosts: newHosts(cfg.Hosts),
+		keeper: newKeeper(new(fakeQueue), cfg.Hosts), behind: new(fakeFollower),
 		observers: visit.Observers{newJournal(log), h}, slots: make(chan struct{}, parallel),
 		claimed: make(map[string]struct{}),
 	}, f, h

@@ -57,6 +57,7 @@ type Entry struct {
 
 	// Of entries that were read:
 	Position Position
+	Number   uint64    // counts entries from 1, in the order of the stream
 	Stored   time.Time // when JetStream took it
 }
 

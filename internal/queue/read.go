@@ -108,6 +108,7 @@ func (r *Reader) read(ctx context.Context) ([]Entry, int, error) {
 	}
 	for i := range entries {
 		entries[i].Position = Position{Sequence: r.next, Entries: upTo}
+		entries[i].Number = upTo - uint64(len(entries)-1-i)
 		entries[i].Stored = message.Time
 	}
 	return entries, max(1, len(message.Data)), nil

@@ -30,6 +30,12 @@ type engine struct {
 	code      func(error) (fault, bool)            // classifies the engine's own errors
 }
 
+// CheckURL returns an error that wraps ErrURL if there can be no database of this URL. It asks no server.
+func CheckURL(url string) error {
+	_, err := newEngine(Options{URL: url}, slog.New(slog.DiscardHandler))
+	return err
+}
+
 func newEngine(o Options, log *slog.Logger) (*engine, error) {
 	scheme, rest, _ := strings.Cut(o.URL, ":")
 	switch scheme {

@@ -297,7 +297,8 @@ func (a *attempt) finish(result outcome, err error) {
 	} else {
 		earlier := a.known.counters.statistics()
 		rates := report.Rates(earlier, result.report.Statistics, result.read.Sub(a.known.read))
-		a.known.counters, a.known.read = packCounters(result.report.Statistics), result.read
+		counters := packCounters(result.report.Statistics)
+		v.acknowledge = func() { a.hosts.advance(&a.host, counters, result.read) }
 		result.report.Statistics = append(result.report.Statistics, rates...)
 		v.Report = result.report
 	}

@@ -79,7 +79,8 @@ func serverMetrics() []fact {
 			func(emit emitter, s *Status) { emit(truth(s.Healthy)) })),
 		own(gauge("muster_scrape_success", "1 where queue and outbox answered this scrape, 0 where their metrics are absent.",
 			func(emit emitter, s *Status) { emit(truth(s.Facts != nil)) })),
-		own(gauge("muster_hosts", "Hosts of the configuration by state: up and down as of the last visit, unknown before it or long after.",
+		own(gauge("muster_hosts", "Hosts of the configuration by state: "+
+			"up and down as of the last visit, unknown before it or long after.",
 			func(emit emitter, s *Status) {
 				emit(float64(s.Hosts.Up), "up")
 				emit(float64(s.Hosts.Down), "down")

@@ -75,7 +75,8 @@ func translate(d report.Definition) (family, place) {
 	if name == "" || isWhole(d.Name) {
 		name = "muster.host." + ownName(d.Name)
 	}
-	f := family{name: strings.ReplaceAll(name, ".", "_"), counter: d.Kind == report.Counter, help: d.Name + ": " + d.Description}
+	f := family{name: strings.ReplaceAll(name, ".", "_"), counter: d.Kind == report.Counter}
+	f.help = d.Name + ": " + d.Description
 	p := place{statistic: d.Name, labels: attribute(d.Name), instance: instanceLabel(d.Instance), divisor: 1}
 	switch d.Unit {
 	case "B":

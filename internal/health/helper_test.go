@@ -56,12 +56,6 @@ func (s *stand) Facts(ctx context.Context) (Facts, error) {
 	return s.facts, s.err
 }
 
-func (s *stand) set(change func(*Facts)) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	change(&s.facts)
-}
-
 // fixture is a Health with a clock and facts of the test's own.
 type fixture struct {
 	*Health

@@ -135,7 +135,7 @@ func (f *fleet) count(oldest time.Time) Hosts {
 func (l *latest) keep(statistics []report.Statistic) {
 	places := theLayout()
 	text := 0
-	fits := func(s *report.Statistic, bytes int) bool {
+	fits := func(bytes int) bool {
 		if len(l.values)+len(l.others) == maxSeries || text+bytes > maxText {
 			l.leftOut++
 			return false
@@ -151,7 +151,7 @@ func (l *latest) keep(statistics []report.Statistic) {
 		switch {
 		case !ok:
 			strangers++
-		case usable(s) && fits(s, len(s.Instance)):
+		case usable(s) && fits(len(s.Instance)):
 			l.values = append(l.values, value{number: s.Value, instance: unique.Make(s.Instance), place: at})
 		}
 	}
@@ -166,7 +166,7 @@ func (l *latest) keep(statistics []report.Statistic) {
 		if _, ok := places.index[s.Name]; ok || !usable(s) || isRate(s, counters) {
 			continue
 		}
-		if fits(s, len(s.Name)+len(s.Instance)+len(s.Unit)) {
+		if fits(len(s.Name)+len(s.Instance)+len(s.Unit)) {
 			l.others = append(l.others, other{number: s.Value, name: unique.Make(s.Name), instance: unique.Make(s.Instance),
 				unit: unique.Make(s.Unit), counter: s.Kind == report.Counter})
 		}

@@ -44,9 +44,12 @@ func ListenControl(folder string) (net.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	if conn, err := net.DialTimeout("unix", path, dialTimeout); err == nil {
+	switch conn, err := (&net.Dialer{Timeout: dialTimeout}).DialContext(context.Background(), "unix", path); {
+	case err == nil:
 		_ = conn.Close()
 		return nil, fmt.Errorf("control socket %s: %w", path, ErrInUse)
+	case !isNobody(err): // somebody may be there who is only too busy to answer
+		return nil, fmt.Errorf("control socket %s: %w", path, err)
 	}
 	l, err := listenPrivately(folder, path)
 	if err != nil {

@@ -166,7 +166,7 @@ func (l *latest) keep(statistics []report.Statistic) {
 		if _, ok := places.index[s.Name]; ok || !usable(s) || isRate(s, counters) {
 			continue
 		}
-		if fits(len(s.Name)+len(s.Instance)+len(s.Unit)) {
+		if fits(len(s.Name) + len(s.Instance) + len(s.Unit)) {
 			l.others = append(l.others, other{number: s.Value, name: unique.Make(s.Name), instance: unique.Make(s.Instance),
 				unit: unique.Make(s.Unit), counter: s.Kind == report.Counter})
 		}

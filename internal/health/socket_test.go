@@ -162,9 +162,12 @@ func TestAskIsBounded(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	f := newFixture()
 	answers := map[string]func(http.ResponseWriter){
-		"not JSON":   func(w http.ResponseWriter) { _, _ = w.Write([]byte("<html>")) },
-		"not found":  func(w http.ResponseWriter) { w.WriteHeader(http.StatusNotFound) },
-		"a redirect": func(w http.ResponseWriter) { w.Header().Set("Location", "http://example.org/"); w.WriteHeader(http.StatusFound) },
+		"not JSON":  func(w http.ResponseWriter) { _, _ = w.Write([]byte("<html>")) },
+		"not found": func(w http.ResponseWriter) { w.WriteHeader(http.StatusNotFound) },
+		"a redirect": func(w http.ResponseWriter) {
+			w.Header().Set("Location", "http://example.org/")
+			w.WriteHeader(http.StatusFound)
+		},
 		"much": func(w http.ResponseWriter) {
 			_, _ = w.Write([]byte(`{"version":"`))
 			for range maxStatus>>16 + 1 {

@@ -1,5 +1,5 @@
-// Package testserver starts the real servers that tests talk to: OpenSSH's sshd, MariaDB, PostgreSQL and Exim, each on
-// loopback, on a port of its own, with its data in a temporary folder, and stopped when its test ends.
+// Package testserver starts the real servers that tests talk to: OpenSSH's sshd, MariaDB, PostgreSQL, Exim and
+// Prometheus, each on loopback, on a port of its own, with its data in a temporary folder, and stopped when its test ends.
 //
 // It is for tests alone. A program that is missing skips the test with the name of its Debian package, and fails it
 // where CI=true: there nothing may be skipped.

@@ -96,6 +96,9 @@ type hostResult struct {
 	Alerts      []struct{ Statistic, Instance, Limit string }
 }
 
+// statusResult is what muster status --json prints.
+type statusResult struct{ Hosts []hostResult }
+
 func decode[T any](t *testing.T, text string) T {
 	t.Helper()
 	var v T
@@ -242,7 +245,7 @@ func TestFleet(t *testing.T) {
 		}
 
 		status := f.want(1, "status", "--json")
-		for _, host := range decode[[]hostResult](t, status.stdout) {
+		for _, host := range decode[statusResult](t, status.stdout).Hosts {
 			if (host.Failure != nil) != (kinds[host.Host] != "") || len(host.Alerts) != 1 {
 				t.Errorf("status of %s: %+v", host.Host, host)
 			}
@@ -336,7 +339,7 @@ func TestMailServerThatCantBeUsed(t *testing.T) {
 	if !strings.Contains(r.stdout, "4 reported") {
 		t.Errorf("the visits are not shown:\n%s", r.stdout)
 	}
-	for _, host := range decode[[]hostResult](t, f.want(0, "status", "--json").stdout) {
+	for _, host := range decode[statusResult](t, f.want(0, "status", "--json").stdout).Hosts {
 		if len(host.Alerts) != 1 {
 			t.Errorf("the alert of %s is not stored", host.Host)
 		}

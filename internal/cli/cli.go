@@ -32,8 +32,8 @@ const description = `Muster visits every machine of a fleet over SSH, stores wha
 A first fleet: "muster init" writes a configuration to edit, "muster run" visits every host once, "muster status" shows
 what they reported, "muster serve" goes on doing so. "muster demo" shows all of it on this machine alone.
 
-Exit status: 0 all well; 1 some hosts failed; 2 usage or configuration; 3 the database or the mail server could not be
-used.`
+Exit status: 0 all well; 1 some hosts failed; 2 usage or configuration; 3 the database, the queue or
+the mail server could not be used.`
 
 // commands is the command line.
 type commands struct {
@@ -41,6 +41,7 @@ type commands struct {
 	Run     runCommand     `cmd:"" help:"Visit every host once, now."`
 	Serve   serveCommand   `cmd:"" help:"Visit every host at each interval, until stopped."`
 	Status  statusCommand  `cmd:"" help:"Show each host with its last visit, CPU, memory, uptime and alerts."`
+	Queue   queueCommand   `cmd:"" help:"Work on what could not be stored."`
 	Schema  schemaCommand  `cmd:"" help:"Print the XML schema of the configuration or of a report."`
 	Demo    demoCommand    `cmd:"" help:"Show the main job on this machine alone: hosts, database and mail on loopback."`
 	Version versionCommand `cmd:"" help:"Print the version."`

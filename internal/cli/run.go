@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"time"
 
 	"muster/internal/config"
@@ -89,7 +90,7 @@ func openServer(ctx context.Context, env Env, cfg *config.Config, p *progress) (
 	for _, warning := range cfg.Warnings {
 		log.Warn("configuration", "warning", warning.String())
 	}
-	made, err := controller.New(ctx, controller.Options{Config: cfg, Logger: log, Clients: clients, Observers: observers})
+	made, err := controller.New(ctx, controller.Options{Config: cfg, Logger: log, Clients: clients, Observers: observers, Version: env.Version})
 	if err != nil {
 		log.Error("can't start", "err", err)
 		return nil, errors.Join(err, logFile.Close())
@@ -122,6 +123,9 @@ func alertsLine(s controller.Summary) string {
 func count(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun
+	}
+	if stem, ok := strings.CutSuffix(noun, "y"); ok {
+		noun = stem + "ie"
 	}
 	return fmt.Sprintf("%d %ss", n, noun)
 }

@@ -29,7 +29,8 @@ type statusCommand struct {
 // Help is shown by muster status --help.
 func (statusCommand) Help() string {
 	return `Shows what the database knows of each host of the configuration: its last visit, CPU, memory and uptime as last
-reported, and the alerts that hold. Nothing is visited.
+reported, and the alerts that hold; and, of the server, what waits to be stored or mailed and what never could be.
+Nothing is visited.
 
 Exit status: 0 the last visit to every host shown brought a report; 1 some host failed or was never visited; 2 usage or
 configuration; 3 the database could not be used.`
@@ -48,15 +49,25 @@ func (c statusCommand) Run(ctx context.Context, env Env) error {
 	if hosts, err = selectHosts(hosts, c.Host); err != nil {
 		return err
 	}
+	overview, unknown := controller.Inspect(ctx, cfg)
 	if c.JSON {
-		err = writeJSON(env.Stdout, statusJSON(hosts))
-	} else {
-		err = printStatus(env.Stdout, hosts, time.Now())
+		err = writeJSON(env.Stdout, statusResult{Hosts: statusJSON(hosts), Server: overview})
+	} else if err = printStatus(env.Stdout, hosts, time.Now()); err == nil {
+		printOverview(env.Stdout, overview, time.Now())
+	}
+	if unknown != nil {
+		fmt.Fprintf(env.Stderr, "muster: what the server knows is not shown: %v\n", unknown)
 	}
 	if err == nil && slices.ContainsFunc(hosts, func(h store.HostStatus) bool { return h.Succeeded.IsZero() || h.Kind != "" }) {
 		return &exitError{status: exitHosts}
 	}
 	return err
+}
+
+// statusResult is the JSON of a status.
+type statusResult struct {
+	Hosts  []hostJSON           `json:"hosts"`
+	Server *controller.Overview `json:"server"` // null: there is none, and was none
 }
 
 // readStatus returns the status of the hosts of the configuration, in its order, those never visited too.

@@ -46,6 +46,7 @@ type Options struct {
 	Clients   *deploy.Clients
 	Observers []visit.Observer // told beside the controller's own, after them
 	Now       func() time.Time // the clock; nil: time.Now
+	Version   string           // of the program
 }
 
 // Summary is what one sweep came to.
@@ -81,6 +82,8 @@ type follower interface {
 	counts(sweep time.Time) watch.Counts
 	conditions(unkept int, reason error) []entry.Condition
 	checkMail(ctx context.Context)
+	// serve answers questions about health until ctx ends; wait waits for that. The error says that it can't.
+	serve(ctx context.Context) (wait func(), err error)
 }
 
 // Controller visits a fleet. Make it with New; Run and Serve must not be called at the same time.
@@ -133,8 +136,10 @@ func New(ctx context.Context, o Options) (_ *Controller, err error) {
 		return nil, err
 	}
 	c.behind, c.keeper = behind, newKeeper(behind.queue, o.Config.Hosts)
-	c.visitor = visit.New(visit.Options{Clients: o.Clients, Logger: o.Logger, Now: o.Now})
-	c.observers = append(visit.Observers{newJournal(o.Logger)}, o.Observers...)
+	visitor := visit.New(visit.Options{Clients: o.Clients, Logger: o.Logger, Now: o.Now})
+	c.visitor, behind.connections = visitor, visitor.Connections
+	behind.health = newHealth(behind, o)
+	c.observers = append(visit.Observers{newJournal(o.Logger), behind.health}, o.Observers...)
 	return c, nil
 }
 
@@ -165,8 +170,14 @@ func (c *Controller) Run(ctx context.Context) (Summary, error) {
 }
 
 // Serve makes a sweep now and one at every interval, until ctx ends. A sweep begins on time even while visits of the one
-// before still run; their hosts are left out of it. What goes wrong is logged; Serve itself returns nil.
+// before still run; their hosts are left out of it. What goes wrong then is logged. The error says that the server could not
+// begin.
 func (c *Controller) Serve(ctx context.Context) error {
+	served, err := c.behind.serve(ctx)
+	if err != nil {
+		return err
+	}
+	defer served()
 	stop := c.behind.start()
 	defer stop()
 	ticker := time.NewTicker(c.config.Server.Interval)

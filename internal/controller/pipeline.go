@@ -12,6 +12,7 @@ import (
 
 	"muster/internal/config"
 	"muster/internal/entry"
+	"muster/internal/health"
 	"muster/internal/mail"
 	"muster/internal/outbox"
 	"muster/internal/queue"
@@ -42,6 +43,9 @@ type pipeline struct {
 	watch    *watch.Watch
 	outbox   *outbox.Outbox // nil: no mail server
 	database *database
+
+	health      *health.Health
+	connections func() int // SSH connections that are open; nil: none ever are
 }
 
 // newPipeline opens the queue and takes up alerts and mails where they stood. It does not wait for the database. The
@@ -70,11 +74,14 @@ func (p *pipeline) Close() error {
 	return errors.Join(errs...)
 }
 
+// queueFolder is where the queue is that runs in this process.
+func queueFolder(c *config.Config) string { return filepath.Join(c.Server.Data, "queue") }
+
 // OpenQueue opens the queue that the configuration names. The caller holds the lock of the data directory, and closes
 // the queue. The error wraps ErrUnusable.
 func OpenQueue(ctx context.Context, c *config.Config, log *slog.Logger, now func() time.Time) (*queue.Queue, error) {
 	o := queue.Options{
-		Folder: filepath.Join(c.Server.Data, "queue"), Size: c.Queue.Size, Age: c.Queue.Age,
+		Folder: queueFolder(c), Size: c.Queue.Size, Age: c.Queue.Age,
 		Readers: []string{storeReader, alertReader}, Logger: log, Now: now,
 	}
 	if len(c.Queue.URLs) > 0 {

@@ -137,6 +137,8 @@ func (*fakeFollower) settleBriefly(context.Context)     {}
 func (*fakeFollower) counts(time.Time) (c watch.Counts) { return c }
 func (*fakeFollower) checkMail(context.Context)         {}
 
+func (*fakeFollower) serve(context.Context) (func(), error) { return func() {}, nil }
+
 func (f *fakeFollower) conditions(unkept int, _ error) []entry.Condition {
 	f.unkept = unkept
 	return nil

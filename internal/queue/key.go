@@ -15,6 +15,12 @@ import (
 // keyMark is the file, among the queue's own, that says with which key they were written.
 const keyMark = "key.sha256"
 
+// Exists reports whether there is a queue in a folder.
+func Exists(folder string) bool {
+	_, err := os.Stat(filepath.Join(folder, keyMark))
+	return err == nil
+}
+
 // ownKey returns the key with which the queue in a folder is encrypted, 32 random bytes in hexadecimal digits. It is
 // made with the queue. One that does not fit the queue, or is gone, is an ErrKey: JetStream would begin anew.
 func ownKey(folder string) (string, error) {

@@ -30,7 +30,7 @@ const (
 	minFree     = 128 << 20        // bytes that a disk must have left; vital entries may use half of it
 	lookEvery   = time.Second      // how often the state is looked at
 	callTimeout = 10 * time.Second // of one exchange with JetStream
-	embeddedMax = 32 << 20         // bytes of the largest message JetStream takes in this process
+	embeddedMax = 8 << 20          // bytes of the largest message JetStream takes in this process
 	packBytes   = 512 << 10        // bytes of entries, before compression, after which a group is full
 )
 

@@ -228,7 +228,7 @@ func TestLargeEntriesComeBack(t *testing.T) {
 
 func TestEntriesThatAreTooLargeAreRefused(t *testing.T) {
 	q := open(t, options(t))
-	noise := make([]byte, 33<<20)
+	noise := make([]byte, 9<<20)
 	for i := range noise {
 		noise[i] = byte(i * i >> 3 * 31 >> 2)
 	}

@@ -89,6 +89,9 @@ func (a *attempt) connect(ctx context.Context) (err error) {
 		},
 		OnStage: a.begin,
 	})
+	if err == nil {
+		a.open.Add(1)
+	}
 	return explain(ctx, a.clock.stage, err)
 }
 
@@ -276,6 +279,7 @@ func (a *attempt) disconnect() {
 		return
 	}
 	_ = a.conn.Close()
+	a.open.Add(-1)
 	a.tasks.Wait()
 	a.visit.Sent, a.visit.Received = a.conn.Traffic()
 	a.conn = nil

@@ -170,7 +170,7 @@ func (w *watch) send(ctx context.Context, letters []letter) (told []alert.Alert,
 			w.accept(l)
 			w.mu.Unlock()
 			continue
-		case isFinal(outcome):
+		case outcome.Final():
 			log.ErrorContext(ctx, "mail refused, it is not sent again", "err", outcome, "advice", outcome.Help())
 		default:
 			log.ErrorContext(ctx, "mail not sent, it is tried again after the next sweep", "err", outcome,
@@ -205,9 +205,4 @@ func outcomesOf(err error, n int) []*mail.Error {
 		}
 	}
 	return outcomes
-}
-
-// isFinal reports whether a message will never be accepted, whatever is changed about the server or the login.
-func isFinal(e *mail.Error) bool {
-	return !e.Temporary && (e.Step == mail.StepMessage || e.Step == mail.StepRecipient || e.Step == mail.StepContent)
 }

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/alecthomas/kong"
 
@@ -70,11 +71,12 @@ func (e *exitError) Error() string {
 func (e *exitError) Unwrap() error { return e.err }
 
 // Main runs the command that args (without the program's name) name and returns the exit status. SIGINT and SIGTERM
-// end the command in good order; a second one ends the process at once.
+// end the command in good order; another one, a second later or more, ends the process at once. Within that second it is
+// taken for the same: whoever signals a process and its group sends two.
 func Main(args []string, env Env) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	context.AfterFunc(ctx, stop)
+	context.AfterFunc(ctx, func() { time.AfterFunc(time.Second, stop) })
 
 	err := run(ctx, args, env)
 	status := statusOf(err)

@@ -84,7 +84,7 @@ func encodedWords(text string) string {
 }
 
 func needsEncoding(word string) bool {
-	return strings.Contains(word, "=?") || strings.ContainsFunc(word, func(r rune) bool { return r < ' ' || r > '~' })
+	return strings.ContainsFunc(word, func(r rune) bool { return r < ' ' || r > '~' })
 }
 
 // atom keeps the characters that need no quotes in a Message-ID nor in a MIME boundary.

@@ -35,7 +35,7 @@ func TestDatabase(t *testing.T) {
 		"mysql://u@h/n":                             "mysql://u@h/n",
 		"mariadb://u@h:3307/n?tls=true":             "mysql://u@h:3307/n?tls=true",
 		"postgres://u@h/n":                          "postgres://u@h/n",
-		"postgresql://u@[::1]:5433/n?sslmode=a@b:c": "postgres://u@[::1]:5433/n?sslmode=a@b:c",
+		"postgresql://u@[::1]:5433/n?application_name=a@b:c": "postgres://u@[::1]:5433/n?application_name=a@b:c",
 		"postgres://o%40p@h/a%20b":                  "postgres://o%40p@h/a%20b",
 	} {
 		if got := parsed(t, muster(`<database url="`+text+`"/>`)).Database.URL; got != want {

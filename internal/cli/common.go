@@ -44,6 +44,15 @@ func (f configFlag) load() (*config.Config, error) {
 	return c, nil
 }
 
+// loadFleet reads the configuration that the option names, and refuses one without hosts before anything is written.
+func (f configFlag) loadFleet() (*config.Config, error) {
+	c, err := f.load()
+	if err == nil && len(c.Hosts) == 0 {
+		return nil, &exitError{exitUsage, fmt.Errorf("no hosts: %s names none: add one, as in <host address=\"web1.example.org\"/>", c.File)}
+	}
+	return c, err
+}
+
 // newLogger returns the logger that the configuration asks for, and what closes it. Where a person watches progress and
 // the log goes to the same terminal, at the level info, errors alone are logged: the summary says the rest.
 func newLogger(c config.Server, stderr io.Writer, watched bool) (*slog.Logger, io.Closer, error) {

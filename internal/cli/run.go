@@ -33,7 +33,7 @@ used.`
 
 // Run makes the sweep.
 func (c runCommand) Run(ctx context.Context, env Env) error {
-	cfg, err := c.load()
+	cfg, err := c.loadFleet()
 	if err != nil {
 		return err
 	}

@@ -186,7 +186,9 @@ func parameters(scheme, query string) error {
 		case "password", "passwd", "pwd", "sslpassword":
 			return errPasswordInURL
 		case "user", "host", "hostaddr", "port", "dbname", "database":
-			return fmt.Errorf("must not hold the parameter %s: it belongs before the ?", strings.ToLower(key))
+			if _, ok := dburl.Find(known, key); !ok {
+				return fmt.Errorf("must not hold the parameter %s: it belongs before the ?", strings.ToLower(key))
+			}
 		}
 		if err := parameter(known, key, values[key]); err != nil {
 			return err

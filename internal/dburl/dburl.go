@@ -3,7 +3,7 @@
 // It is vocabulary that two packages share: the configuration, which reports a parameter that it does not know where it
 // stands, and the store, which hands parameters to a driver. The drivers would take most unknown names for variables of
 // the server, so that a slip of the keyboard would be noticed late, or, where it was meant to secure the connection,
-// never. What the rest of the configuration says (user, host, password) is no parameter. The package imports nothing of
+// never. What the rest of the configuration says (user, password) is no parameter. The package imports nothing of
 // ours, and holds no state.
 package dburl
 
@@ -56,7 +56,8 @@ func MySQL() []Parameter {
 
 // Postgres returns the parameters of postgres:// and postgresql://: those of libpq
 // (https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS) that the driver knows, and the
-// variables of a session that administrators set for a connection. "options" sets any other.
+// variables of a session that administrators set for a connection. "options" sets any other, and "host" is the folder of
+// a Unix socket.
 func Postgres() []Parameter {
 	return []Parameter{
 		{"sslmode", oneOf("disable", "allow", "prefer", "require", "verify-ca", "verify-full")},
@@ -66,6 +67,7 @@ func Postgres() []Parameter {
 		{"sslcertmode", oneOf("disable", "allow", "require")},
 		{"sslnegotiation", oneOf("postgres", "direct")},
 		{"sslsni", oneOf("0", "1")},
+		{"host", folder},
 		{"passfile", text},
 		{"connect_timeout", number},
 		{"channel_binding", oneOf("disable", "prefer", "require")},
@@ -88,6 +90,13 @@ func Postgres() []Parameter {
 func text(value string) error {
 	if value == "" {
 		return errors.New("must not be empty")
+	}
+	return nil
+}
+
+func folder(value string) error {
+	if !strings.HasPrefix(value, "/") {
+		return errors.New("must be the folder of a Unix socket, which begins with /: a host belongs before the ?")
 	}
 	return nil
 }

@@ -24,7 +24,7 @@ func TestParameters(t *testing.T) {
 		}
 		// Said elsewhere, or dangerous.
 		for _, name := range []string{
-			"user", "password", "host", "port", "dbname", "sslpassword", "service", "allowAllFiles", "multiStatements",
+			"user", "password", "hostaddr", "port", "dbname", "sslpassword", "service", "allowAllFiles", "multiStatements",
 			"parseTime", "loc", "sql_mode", "timezone", "TLS", "",
 		} {
 			if _, ok := Find(list, name); ok {
@@ -48,6 +48,7 @@ func TestCheck(t *testing.T) {
 		{MySQL(), "maxAllowedPacket", "0 67108864", "64M -1", "must be a whole number"},
 		{Postgres(), "sslmode", "disable verify-full", "requird", "verify-ca or verify-full"},
 		{Postgres(), "connect_timeout", "3", "3s", "must be a whole number"},
+		{Postgres(), "host", "/run/postgresql", "db.example.org 10.0.0.1", "folder of a Unix socket"},
 		{Postgres(), "application_name", "anything", "", "must not be empty"},
 	} {
 		p, _ := Find(c.list, c.name)

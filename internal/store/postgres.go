@@ -62,9 +62,7 @@ func quotePostgres(name string) string {
 }
 
 func postgresConfig(u *url.URL, password string) (*pgx.ConnConfig, error) {
-	query := u.Query()
-	query.Del("host") // the folder of a Unix socket, which can't stand before the ?
-	if err := checkParameters(dburl.Postgres(), query); err != nil {
+	if err := checkParameters(dburl.Postgres(), u.Query()); err != nil {
 		return nil, err
 	}
 	config, err := pgx.ParseConfig(u.String())

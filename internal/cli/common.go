@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"time"
 
 	"golang.org/x/term"
 
@@ -71,11 +72,26 @@ func newLogger(c config.Server, stderr io.Writer, watched bool) (*slog.Logger, i
 	if c.LogFile == "" && level == slog.LevelInfo && watched {
 		level = slog.LevelError
 	}
-	options := &slog.HandlerOptions{Level: level}
+	options := &slog.HandlerOptions{Level: level, ReplaceAttr: spelt}
 	if c.LogFormat == "json" {
 		return slog.New(slog.NewJSONHandler(out, options)), closer, nil
 	}
 	return slog.New(slog.NewTextHandler(out, options)), closer, nil
+}
+
+// spelt makes a duration a text with its unit, as in 10.892s, in both formats: JSON alone would have it in nanoseconds
+// without saying so.
+func spelt(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() != slog.KindDuration {
+		return a
+	}
+	d := a.Value.Duration()
+	if d >= time.Second || d <= -time.Second {
+		d = d.Round(time.Millisecond)
+	} else {
+		d = d.Round(time.Microsecond)
+	}
+	return slog.String(a.Key, d.String())
 }
 
 // isTerminal reports whether a person watches w.

@@ -62,7 +62,7 @@ func (c demoCommand) Run(ctx context.Context, env Env) (err error) {
 	if err := demoSweeps(ctx, env, cfg, fleet); err != nil {
 		return err
 	}
-	hosts, err := readStatus(ctx, cfg)
+	hosts, err := readStatus(ctx, cfg, false)
 	if err != nil {
 		return err
 	}

@@ -42,3 +42,16 @@ func TestProgressLeavesTheTerminal(t *testing.T) {
 		t.Errorf("the terminal shows\n%q\nwant\n%q", got, want)
 	}
 }
+
+// TestStatusAsksTheTerminal prints onto a narrow terminal.
+func TestStatusAsksTheTerminal(t *testing.T) {
+	tty := newTerminal(t, 44)
+	if err := printStatus(tty.File, statusHosts()[:1], statusNow); err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range tty.Screen() {
+		if len([]rune(line)) > 44 {
+			t.Errorf("a line of %d cells on a terminal of 44: %q", len([]rune(line)), line)
+		}
+	}
+}

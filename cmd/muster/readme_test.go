@@ -67,9 +67,10 @@ func TestReadmeFirstFleet(t *testing.T) {
 	if err := os.Symlink(muster, p.path("bin/muster")); err != nil {
 		t.Fatal(err)
 	}
-	// The editor puts the host, the user and the key into what init has written.
+	// The editor puts the host, the user and the key into what init has written, and takes the host out of its comment.
 	editor := p.write("editor", fmt.Sprintf(`#!/bin/sh -e
-sed -i 's|user="monitor" key="~/.ssh/id_ed25519"|user="%s" key="%s"|; s|address="host.example.org"|address="127.0.0.1" port="%d"|' "$1"
+sed -i 's|user="monitor" key="~/.ssh/id_ed25519"|user="%s" key="%s"|; s|address="host.example.org"|address="127.0.0.1" port="%d"|; '`+
+		`'/Your first host/d; /address="127.0.0.1"/{n;d}' "$1"
 `, sshd.User, sshd.KeyFile, sshd.Port))
 	if err := os.Chmod(editor, 0o700); err != nil {
 		t.Fatal(err)

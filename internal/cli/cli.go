@@ -12,6 +12,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -131,12 +133,40 @@ func run(ctx context.Context, args []string, env Env) (err error) {
 	if err != nil {
 		return err
 	}
-	if len(args) == 0 {
-		args = []string{"--help"}
-	}
+	args = usual(args)
 	command, err := parser.Parse(args)
 	if err != nil {
-		return fmt.Errorf("%w; muster --help shows the commands", err)
+		return fmt.Errorf("%w; muster --help shows the commands", lacksValue(err, args))
 	}
 	return command.Run()
+}
+
+// usual returns args with what people type by habit in our spelling: "help run" for "run --help", and "--version".
+func usual(args []string) []string {
+	switch {
+	case len(args) == 0:
+		return []string{"--help"}
+	case args[0] == "help":
+		return append(slices.Clone(args[1:]), "--help")
+	case len(args) == 1 && args[0] == "--version":
+		return []string{"version"}
+	}
+	return args
+}
+
+// lacksValue says in plain words that the value of an option is missing where args end with its name; any other error is
+// returned as it is.
+func lacksValue(err error, args []string) error {
+	var parsing *kong.ParseError
+	if !errors.As(err, &parsing) {
+		return err
+	}
+	last := args[len(args)-1]
+	for _, flag := range parsing.Context.Flags() {
+		if flag.IsBool() || last != "--"+flag.Name && (flag.Short == 0 || last != "-"+string(flag.Short)) {
+			continue
+		}
+		return fmt.Errorf("%s needs a value, as in %s %s", last, last, strings.ToUpper(flag.FormatPlaceHolder()))
+	}
+	return err
 }

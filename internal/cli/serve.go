@@ -22,7 +22,7 @@ Exit status: 0 stopped; 2 usage or configuration; 3 the data directory or the qu
 
 // Run serves until ctx ends.
 func (c serveCommand) Run(ctx context.Context, env Env) error {
-	cfg, err := c.load()
+	cfg, err := c.loadFleet()
 	if err != nil {
 		return err
 	}

@@ -3,12 +3,16 @@ package config
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"muster/internal/dburl"
 )
 
 // parse reads a host name (RFC 1123, with underscores, which real networks have) or an IP address, an IPv6 address with
@@ -203,7 +207,7 @@ func (d *databaseURL) parseServer(scheme, text string) error {
 	if database == "" || strings.Contains(database, "/") || strings.ContainsFunc(database, unprintable) {
 		return form
 	}
-	if err := parameters(u.RawQuery); err != nil {
+	if err := parameters(scheme, u.RawQuery); err != nil {
 		return err
 	}
 	u.Scheme = scheme
@@ -211,20 +215,48 @@ func (d *databaseURL) parseServer(scheme, text string) error {
 	return nil
 }
 
-// parameters checks what follows the ? of a URL. It is the driver's to understand, except for what would say again, or
-// say otherwise, what the rest of the configuration says.
-func parameters(query string) error {
+// parameters checks what follows the ? of a URL: what would say again, or say otherwise, what the rest of the
+// configuration says, does not belong there, and neither does what nobody knows.
+func parameters(scheme, query string) error {
 	values, err := url.ParseQuery(query)
 	if err != nil {
 		return errors.New("the parameters after ? must be name=value with & between them")
 	}
-	for key := range values {
+	known := dburl.MySQL()
+	if scheme == "postgres" {
+		known = dburl.Postgres()
+	}
+	for _, key := range slices.Sorted(maps.Keys(values)) {
 		switch strings.ToLower(key) {
 		case "password", "passwd", "pwd", "sslpassword":
 			return errPasswordInURL
 		case "user", "host", "hostaddr", "port", "dbname", "database":
-			return fmt.Errorf("must not hold the parameter %s: it belongs before the ?", strings.ToLower(key))
+			if _, ok := dburl.Find(known, key); !ok {
+				return fmt.Errorf("must not hold the parameter %s: it belongs before the ?", strings.ToLower(key))
+			}
 		}
+		if err := parameter(known, key, values[key]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// parameter checks one parameter. Its value is told only where its name is known: it may be a secret otherwise.
+func parameter(known []dburl.Parameter, key string, values []string) error {
+	p, ok := dburl.Find(known, key)
+	if !ok {
+		names := make([]string, len(known))
+		for i, p := range known {
+			names[i] = p.Name
+		}
+		return fmt.Errorf("there is no parameter %s: %s", quoted(key), suggestion(key, names, "%s"))
+	}
+	if len(values) > 1 {
+		return fmt.Errorf("holds the parameter %s twice", key)
+	}
+	if err := p.Check(values[0]); err != nil {
+		return fmt.Errorf("the parameter %s=%s %w", key, quoted(values[0]), err)
 	}
 	return nil
 }

@@ -153,7 +153,7 @@ func TestSchemaAgreesOnValues(t *testing.T) {
 			[]string{"a", "@", "a@", "@b", "a @ b"}},
 		{`<group password="%s"/>`, []string{"", "x", " x ", "env:SMTP_PASSWORD", "file:/etc/muster/db.pass", "a:b", "ü"}, []string{"a&#10;b", "a&#9;b"}},
 		{`<database url="%s"/>`,
-			[]string{"sqlite:a", " sqlite:a ", "sqlite:/a b", "sqlite:///a", "mysql://u@h/n", "mysql://u@h:1/n", "mariadb://u@10.0.0.1/n", "postgres://u@[::1]:5432/n", "postgresql://u%40d@h/n?sslmode=require"},
+			[]string{"sqlite:a", " sqlite:a ", "sqlite:/a b", "sqlite:///a", "mysql://u@h/n", "mysql://u@h:1/n", "mariadb://u@10.0.0.1/n", "postgres://u@[::1]:5432/n", "postgresql://u%40d@h/n?sslmode=require", "postgres://u@localhost/n?host=/run/postgresql", "mysql://u@localhost/n?socket=/run/my.sock"},
 			[]string{"", "sqlite", "sqlite:", "sqlite:a?b", "sqlite:a#b", "SQLITE:a", "mysql:u@h/n", "mysql://h/n", "mysql://@h/n", "mysql://u@/n", "mysql://u@h", "mysql://u@h/", "mysql://u@h/n/m", "mysql://u@h/n#f", "mysql://u:p@h/n", "mysql://u:@h/n", "oracle://u@h/n", "h", "postgres://u:p/q@h/n"}},
 		{`<database keep="%s"/>`, []string{"1d", "400d", "24h", "36500d", "1w"}, []string{"", "400", "400 d", "400D", "1y", "1M", "-1d", "forever"}},
 		{`<queue url="%s"/>`,

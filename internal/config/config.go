@@ -121,8 +121,8 @@ var example string
 // Schema returns the XSD (XML Schema 1.0) of a configuration. The caller owns the result.
 func Schema() []byte { return []byte(schema) }
 
-// Example returns a configuration with comments, to start from: it loads without mistakes, names one host, and holds
-// what is optional in comments. The caller owns the result.
+// Example returns a configuration with comments, to start from: it loads without mistakes, and names no host yet: that
+// and what is optional stand in comments. The caller owns the result.
 func Example() []byte { return []byte(example) }
 
 // Load reads, checks and resolves a configuration. The error is a [Mistakes] where the document is at fault, and wraps

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"muster/internal/dburl"
 )
 
 func manual(t *testing.T) string {
@@ -176,6 +178,16 @@ func TestSchemaDefaults(t *testing.T) {
 			regexp.QuoteMeta(documented[attribute]) + `\.`)
 		if !pattern.Match(Schema()) {
 			t.Errorf("the schema does not say that the default of %s is %s", attribute, documented[attribute])
+		}
+	}
+}
+
+// TestManualNamesParameters compares the manual with the parameters that a database's URL may have.
+func TestManualNamesParameters(t *testing.T) {
+	text := manual(t)
+	for _, p := range slices.Concat(dburl.MySQL(), dburl.Postgres()) {
+		if !strings.Contains(text, "`"+p.Name+"`") {
+			t.Errorf("the manual does not name the parameter %s", p.Name)
 		}
 	}
 }

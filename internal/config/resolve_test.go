@@ -29,15 +29,15 @@ func TestServer(t *testing.T) {
 
 func TestDatabase(t *testing.T) {
 	for text, want := range map[string]string{
-		"sqlite:/var/lib/m.db":                      "sqlite:/var/lib/m.db",
-		"sqlite:///var/lib/m.db":                    "sqlite:/var/lib/m.db",
-		"sqlite:data/m.db":                          "sqlite:/etc/muster/data/m.db",
-		"sqlite:~/m.db":                             "sqlite:/home/alice/m.db",
-		"mysql://u@h/n":                             "mysql://u@h/n",
-		"mariadb://u@h:3307/n?tls=true":             "mysql://u@h:3307/n?tls=true",
-		"postgres://u@h/n":                          "postgres://u@h/n",
-		"postgresql://u@[::1]:5433/n?sslmode=a@b:c": "postgres://u@[::1]:5433/n?sslmode=a@b:c",
-		"postgres://o%40p@h/a%20b":                  "postgres://o%40p@h/a%20b",
+		"sqlite:/var/lib/m.db":          "sqlite:/var/lib/m.db",
+		"sqlite:///var/lib/m.db":        "sqlite:/var/lib/m.db",
+		"sqlite:data/m.db":              "sqlite:/etc/muster/data/m.db",
+		"sqlite:~/m.db":                 "sqlite:/home/alice/m.db",
+		"mysql://u@h/n":                 "mysql://u@h/n",
+		"mariadb://u@h:3307/n?tls=true": "mysql://u@h:3307/n?tls=true",
+		"postgres://u@h/n":              "postgres://u@h/n",
+		"postgresql://u@[::1]:5433/n?application_name=a@b:c": "postgres://u@[::1]:5433/n?application_name=a@b:c",
+		"postgres://o%40p@h/a%20b":                           "postgres://o%40p@h/a%20b",
 	} {
 		if got := parsed(t, muster(`<database url="`+text+`"/>`)).Database.URL; got != want {
 			t.Errorf("%s: got %s, want %s", text, got, want)

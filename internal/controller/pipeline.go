@@ -53,7 +53,7 @@ type pipeline struct {
 func newPipeline(ctx context.Context, o Options) (*pipeline, error) {
 	p := &pipeline{config: o.Config, log: o.Logger, now: o.Now}
 	var err error
-	if p.database, err = newDatabase(o.Config.Database, o.Logger); err != nil {
+	if p.database, err = newDatabase(o); err != nil {
 		return p, err
 	}
 	if p.queue, err = OpenQueue(ctx, o.Config, o.Logger, o.Now); err != nil {
@@ -248,6 +248,8 @@ func (p *pipeline) pruneOnce(ctx context.Context, before time.Time) {
 // database is the database, which is opened when it is first needed and can be.
 type database struct {
 	options store.Options
+	hosts   []string // of the configuration; others in the database are marked as removed
+	now     func() time.Time
 	log     *slog.Logger
 	turn    chan struct{} // holds a token while somebody opens
 
@@ -256,12 +258,21 @@ type database struct {
 }
 
 // newDatabase checks what can be without the database.
-func newDatabase(c config.Database, log *slog.Logger) (*database, error) {
-	o := store.Options{URL: c.URL, Password: c.Password.Reveal(), Logger: log}
+func newDatabase(o Options) (*database, error) {
+	c := o.Config.Database
 	if err := store.CheckURL(c.URL); err != nil {
 		return nil, fmt.Errorf("configuration: database: %w", err)
 	}
-	return &database{options: o, log: log, turn: make(chan struct{}, 1)}, nil
+	d := &database{
+		options: store.Options{URL: c.URL, Password: c.Password.Reveal(), Logger: o.Logger},
+		now:     o.Now,
+		log:     o.Logger,
+		turn:    make(chan struct{}, 1),
+	}
+	for i := range o.Config.Hosts {
+		d.hosts = append(d.hosts, o.Config.Hosts[i].Name)
+	}
+	return d, nil
 }
 
 // get returns the store, which it opens if nobody has. The store is closed with the database.
@@ -281,6 +292,9 @@ func (d *database) get(ctx context.Context) (*store.Store, error) {
 	opened, err := store.Open(ctx, d.options)
 	if err != nil {
 		return nil, err
+	}
+	if err := opened.SetHosts(ctx, d.hosts, d.now()); err != nil {
+		return nil, errors.Join(err, opened.Close())
 	}
 	d.log.InfoContext(ctx, "database is available", "database", opened.String())
 	d.mu.Lock()

@@ -29,7 +29,7 @@ func TestWhatIsAcknowledgedSurvivesAPowerCut(t *testing.T) {
 		w := startWriter(t, folder)
 		w.read(acknowledged, 50+61*cut)
 		disk.cut(t)
-		w.command.Process.Kill()    // it would wait for a disk that is gone
+		w.command.Process.Kill() // it would wait for a disk that is gone
 		w.command.Wait()
 		disk.mountAgain(t)
 	}

@@ -12,6 +12,8 @@ import (
 
 	"github.com/pressly/goose/v3"
 	"gorm.io/gorm"
+
+	"muster/internal/dburl"
 )
 
 // engine is what differs between the databases.
@@ -75,6 +77,22 @@ func parseURL(text string) (*url.URL, error) {
 		return nil, fmt.Errorf("%w: it names no database: the form is scheme://user@host:port/name?parameters", ErrURL)
 	}
 	return u, nil
+}
+
+// checkParameters refuses what a driver would take for a variable of the server.
+func checkParameters(known []dburl.Parameter, query url.Values) error {
+	for name, values := range query {
+		p, ok := dburl.Find(known, name)
+		if !ok {
+			return fmt.Errorf("%w: there is no parameter %q", ErrURL, name)
+		}
+		for _, value := range values {
+			if err := p.Check(value); err != nil {
+				return fmt.Errorf("%w: the parameter %s %w", ErrURL, name, err)
+			}
+		}
+	}
+	return nil
 }
 
 // place returns the URL without its parameters.

@@ -10,7 +10,10 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"net"
+	"strings"
 	"time"
+
+	"muster/internal/report"
 )
 
 // Errors that a caller can test for with errors.Is.
@@ -43,6 +46,31 @@ type connectError struct{ err error }
 
 func (e *connectError) Error() string { return e.err.Error() }
 func (e *connectError) Unwrap() error { return e.err }
+
+// lineError is an error as one line that can be printed: drivers quote what a server sent, and list their attempts below
+// one another.
+type lineError struct{ err error }
+
+func (e *lineError) Error() string {
+	text := strings.ReplaceAll(e.err.Error(), ": %!w(<nil>)", "") // a driver's own slip where it knows no cause
+	var line strings.Builder
+	for part := range strings.FieldsFuncSeq(text, func(r rune) bool { return r == '\n' || r == '\r' }) {
+		part = strings.TrimSpace(part)
+		switch {
+		case part == "":
+			continue
+		case line.Len() == 0:
+		case strings.HasSuffix(line.String(), ":"):
+			line.WriteByte(' ')
+		default:
+			line.WriteString("; ")
+		}
+		line.WriteString(part)
+	}
+	return report.Visible(line.String(), 0)
+}
+
+func (e *lineError) Unwrap() error { return e.err }
 
 // overtimeError is the error of a transaction that had begun and was not over in time. It does not wrap what the engine
 // made of that: after a broken connection, say, the same would be tried again at once.
@@ -82,6 +110,7 @@ func (e *engine) fail(ctx context.Context, doing string, err error) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("%s: %s: %w", e.place, doing, ctx.Err())
 	}
+	err = &lineError{err}
 	if errors.Is(err, ErrNewer) || errors.Is(err, ErrUnavailable) {
 		return fmt.Errorf("%s: %s: %w", e.place, doing, err)
 	}
@@ -94,7 +123,7 @@ func (e *engine) fail(ctx context.Context, doing string, err error) error {
 	case missing:
 		advice = "create the database, or let the user create it"
 	case lost, late:
-		advice = "check that the server runs and can be reached"
+		advice = "check that a server of this kind runs there and can be reached"
 	case unusable:
 		advice = "see to the database, then try again"
 	case contended:

@@ -14,6 +14,8 @@ import (
 	"github.com/pressly/goose/v3/lock"
 	gormpostgres "gorm.io/driver/postgres"
 	"gorm.io/gorm"
+
+	"muster/internal/dburl"
 )
 
 // newPostgres returns the engine of a database on a PostgreSQL server.
@@ -60,6 +62,9 @@ func quotePostgres(name string) string {
 }
 
 func postgresConfig(u *url.URL, password string) (*pgx.ConnConfig, error) {
+	if err := checkParameters(dburl.Postgres(), u.Query()); err != nil {
+		return nil, err
+	}
 	config, err := pgx.ParseConfig(u.String())
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrURL, err)

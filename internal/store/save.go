@@ -202,6 +202,8 @@ func (s *Store) upsertHosts(tx *gorm.DB, hosts []hostRow) error {
 	u.advance(u.incoming("succeeded_sweep")+" IS NOT NULL AND ("+u.stored("succeeded_sweep")+" IS NULL OR "+
 		u.incoming("succeeded_sweep")+" > "+u.stored("succeeded_sweep")+")",
 		"os", "arch", "hostname", "client", "succeeded", "succeeded_sweep")
+	// Somebody visits it, so some configuration has it.
+	u.advance(u.stored("removed")+" IS NOT NULL AND "+u.incoming("visited")+" > "+u.stored("removed"), "removed")
 	for chunk := range slices.Chunk(hosts, rowsMax) {
 		if err := tx.Clauses(u.clause()).Create(&chunk).Error; err != nil {
 			return err

@@ -23,6 +23,8 @@ const (
 	firstSample = 250 * time.Millisecond
 	// farewell bounds what is done for good order's sake when the visit has what it wants, or can't get it.
 	farewell = 2 * time.Second
+	// courtesy is how long a client that has delivered its report may take to end by itself.
+	courtesy = 500 * time.Millisecond
 	// skewed is the difference between a host's clock and ours that is worth a line in the log.
 	skewed = time.Minute
 )
@@ -203,7 +205,7 @@ func (a *attempt) fetch(ctx context.Context) (_ *parcel, err error) {
 		}
 		return err
 	})
-	a.part(ctx, session)
+	a.part(ctx, session, err == nil)
 	return p, err
 }
 

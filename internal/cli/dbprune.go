@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"muster/internal/config"
@@ -40,7 +41,7 @@ func (c dbPruneCommand) Run(ctx context.Context, env Env) error {
 		return err
 	}
 	before := time.Now().Add(-keep)
-	pruned, err := database.Prune(ctx, before)
+	pruned, err := database.PruneWatched(ctx, before, deletionProgress(env.Stderr))
 	err = errors.Join(unusable(err), database.Close())
 	if c.JSON {
 		return errors.Join(err, writeJSON(env.Stdout, prunedJSON(before, pruned)))
@@ -49,6 +50,14 @@ func (c dbPruneCommand) Run(ctx context.Context, env Env) error {
 		grouped(pruned.Rows()), before.Local().Format("2006-01-02 15:04:05"), grouped(pruned.Statistics), grouped(pruned.Visits),
 		grouped(pruned.Sweeps), grouped(pruned.Alerts), grouped(pruned.Logs))
 	return err
+}
+
+// deletionProgress returns what shows a person how far a deletion is; nothing is shown where nobody watches.
+func deletionProgress(w io.Writer) func(store.Pruned) {
+	if !isTerminal(w) {
+		return func(store.Pruned) {}
+	}
+	return func(p store.Pruned) { fmt.Fprintf(w, "\r%s rows deleted \r", grouped(p.Rows())) }
 }
 
 // keep returns how long rows are kept: what the command line says, else the configuration.

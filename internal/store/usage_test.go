@@ -121,6 +121,23 @@ func testUsageOfMuch(t *testing.T, x *target) {
 	}
 }
 
+// testUsageOfGaps has a sweep, a long pause, and ten more, the first of them by far the largest: it is counted once.
+func testUsageOfGaps(t *testing.T, x *target) {
+	s := x.open(t)
+	save(t, s, fleet(noon(), 1, 1)...)
+	for i := range samplesPerDay {
+		hosts := 1
+		if i == 0 {
+			hosts = 5
+		}
+		save(t, s, fleet(noon().Add(10*time.Hour+time.Duration(i)*time.Minute), hosts, 1)...)
+	}
+	u := usage(t, s, noon().Add(11*time.Hour), 1)
+	if want := scale(1+5+8, 11, 10); u.Days[0].Visits != want || u.Days[0].Statistics != want || !u.Days[0].Estimated {
+		t.Errorf("got %+v, want %d visits", u.Days[0], want)
+	}
+}
+
 func TestForecast(t *testing.T) {
 	const day = 24 * time.Hour
 	now := noon()

@@ -29,9 +29,10 @@ func TestStatusOf(t *testing.T) {
 
 // TestHelpOfEveryCommand checks that each command explains itself, its exit statuses too where they say something.
 func TestHelpOfEveryCommand(t *testing.T) {
-	for _, command := range []string{"init", "run", "serve", "status", "schema", "demo", "version"} {
+	for _, command := range []string{"init", "run", "serve", "status", "schema", "demo", "version",
+		"db status", "db migrate", "db verify", "db backup", "db prune"} {
 		var out bytes.Buffer
-		if status := Main([]string{command, "--help"}, Env{Stdout: &out, Stderr: &out}); status != 0 {
+		if status := Main(append(strings.Fields(command), "--help"), Env{Stdout: &out, Stderr: &out}); status != 0 {
 			t.Errorf("muster %s --help: status %d", command, status)
 		}
 		if !strings.Contains(out.String(), "Usage: muster "+command) {

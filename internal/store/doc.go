@@ -15,7 +15,10 @@
 //   - A text can't spoil a batch: NUL and invalid UTF-8 are taken out, and what is longer than its column is shortened,
 //     keys so that different ones stay different. A value that is not a finite number is left out and logged.
 //   - No call hangs: connecting is bounded by 10 seconds and a transaction by a minute, and cancelling the context ends
-//     both. Deadlocks, lock time-outs and lost connections are tried again a few times, within about a second.
+//     both. Deadlocks, lock time-outs and lost connections are tried again a few times, within about a second. Only
+//     Verify and Backup, which read everything, take as long as that does.
+//   - Prune, Usage, Verify and Backup may run while others write, here or in another process, and delay nobody for longer
+//     than a short transaction.
 //   - The password is in no error and in no log. No statement is logged.
 //
 // Errors that wrap ErrUnavailable are temporary: the database can't be used now, the same call may succeed later. Any

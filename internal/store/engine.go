@@ -20,6 +20,8 @@ import (
 type engine struct {
 	name      string // sqlite, mysql, postgres: the folder of its migrations
 	place     string // where the database is, for people
+	asIs      bool   // the database is neither created nor migrated
+	ownTables string // where the engine lists the tables of this database, up to the name that is compared
 	oneWriter bool   // one transaction at a time
 	rows      int    // statistics in one INSERT
 
@@ -30,6 +32,10 @@ type engine struct {
 	repair    func(context.Context, *sql.DB) error // mends what an interrupted migration has left; nil: nothing can be left
 	incoming  func(column string) string           // the value that an upsert brings
 	code      func(error) (fault, bool)            // classifies the engine's own errors
+
+	space func(context.Context, *sql.DB) (space, error)              // what the database takes on disk
+	check func(context.Context, *sql.DB) ([]string, error)           // what the engine itself finds wrong; nil: ask its own tools
+	copy  func(ctx context.Context, pool *sql.DB, path string) error // writes a copy into an empty file; nil: ask its own tools
 }
 
 // CheckURL returns an error that wraps ErrURL if there can be no database of this URL. It asks no server.
@@ -39,6 +45,14 @@ func CheckURL(url string) error {
 }
 
 func newEngine(o Options, log *slog.Logger) (*engine, error) {
+	e, err := engineOf(o, log)
+	if err == nil {
+		e.asIs = o.AsIs
+	}
+	return e, err
+}
+
+func engineOf(o Options, log *slog.Logger) (*engine, error) {
 	scheme, rest, _ := strings.Cut(o.URL, ":")
 	switch scheme {
 	case "sqlite":
@@ -141,7 +155,7 @@ func openServer(ctx context.Context, e *engine, s server) (*sql.DB, error) {
 	pool.SetConnMaxIdleTime(maxIdleTime)
 	pool.SetConnMaxLifetime(maxLifetime)
 	err := pool.PingContext(ctx)
-	if err != nil && e.fault(err) == missing {
+	if err != nil && e.fault(err) == missing && !e.asIs {
 		err = s.createDatabase(ctx)
 		if err == nil {
 			err = pool.PingContext(ctx)

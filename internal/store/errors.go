@@ -24,6 +24,8 @@ var (
 	ErrUnavailable = errors.New("database unavailable")
 	// ErrDenied: the server refuses the user, the password, or what the user wants. It is ErrUnavailable too.
 	ErrDenied = fmt.Errorf("%w: access denied", ErrUnavailable)
+	// ErrMissing: there is no such database, and it was not to be created. It is ErrUnavailable too.
+	ErrMissing = fmt.Errorf("%w: there is none", ErrUnavailable)
 	// ErrNewer: a newer version of this program has migrated the database.
 	ErrNewer = errors.New("the database is of a newer version of this program: update this one")
 )
@@ -91,6 +93,11 @@ func (e *engine) fault(err error) fault {
 	var network net.Error
 	var path *fs.PathError
 	switch {
+	// Before what is of the network, which the operating system's errors look like too.
+	case errors.As(err, &path) && errors.Is(err, fs.ErrNotExist):
+		return missing
+	case errors.As(err, &path):
+		return unusable
 	case errors.Is(err, context.DeadlineExceeded):
 		return late
 	case errors.As(err, &network) && network.Timeout():
@@ -99,8 +106,6 @@ func (e *engine) fault(err error) fault {
 		errors.Is(err, driver.ErrBadConn), errors.Is(err, sql.ErrConnDone), errors.Is(err, net.ErrClosed),
 		errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return lost
-	case errors.As(err, &path):
-		return unusable
 	}
 	return refused
 }
@@ -122,6 +127,9 @@ func (e *engine) fail(ctx context.Context, doing string, err error) error {
 		kind, advice = ErrDenied, "check the user, the password, and that the user may use (or create) the database"
 	case missing:
 		advice = "create the database, or let the user create it"
+		if e.asIs {
+			kind, advice = ErrMissing, "the first sweep creates it: muster run"
+		}
 	case lost, late:
 		advice = "check that a server of this kind runs there and can be reached"
 	case unusable:

@@ -15,15 +15,59 @@ import (
 //go:embed migrations
 var migrations embed.FS
 
+// Version is which version of the schema a database has; the first is 1, and one that is empty has 0.
+type Version struct {
+	Before  int64 // when it was opened
+	Now     int64 // after that
+	Program int64 // what this program works with
+}
+
+// Version returns the version of the schema.
+func (s *Store) Version() Version { return s.version }
+
+// prepare brings the schema to this program's version, unless the database is opened as it is.
+func (e *engine) prepare(ctx context.Context, pool *sql.DB, log *slog.Logger) (Version, error) {
+	if !e.asIs {
+		return e.migrate(ctx, pool, log)
+	}
+	provider, err := e.provider(pool)
+	if err != nil {
+		return Version{}, err
+	}
+	sources := provider.ListSources()
+	v := Version{Program: sources[len(sources)-1].Version}
+	// The migration library would create its table.
+	var tables int
+	if err := pool.QueryRowContext(ctx, "SELECT count(*) FROM "+e.ownTables+" = 'goose_db_version'").Scan(&tables); err != nil {
+		return v, fmt.Errorf("look for the table of versions: %w", err)
+	}
+	if tables > 0 {
+		var highest sql.NullInt64
+		if err := pool.QueryRowContext(ctx, "SELECT max(version_id) FROM goose_db_version").Scan(&highest); err != nil {
+			return v, fmt.Errorf("read the version: %w", err)
+		}
+		v.Before, v.Now = highest.Int64, highest.Int64
+	}
+	if v.Now > v.Program {
+		return v, newer(v.Now, v.Program)
+	}
+	return v, nil
+}
+
+// newer is the error of a database that this program does not know.
+func newer(database, program int64) error {
+	return fmt.Errorf("%w (the database has version %d, this program knows %d)", ErrNewer, database, program)
+}
+
 // migrate brings the schema to this program's version. It takes the engine's lock only where there is something to do.
 //
 // The lock does not cover the creation of the table of versions, and SQLite has no lock that outlives a transaction. So of
 // two servers that start at once one may fail on what the other has just created. Its transaction is rolled back, and the
 // next attempt finds that step done: each failed attempt means that the other has got further.
-func (e *engine) migrate(ctx context.Context, pool *sql.DB, log *slog.Logger) error {
+func (e *engine) migrate(ctx context.Context, pool *sql.DB, log *slog.Logger) (Version, error) {
 	provider, err := e.provider(pool)
 	if err != nil {
-		return err
+		return Version{}, err
 	}
 	tries := len(provider.ListSources()) + 3 // the table of versions takes up to two steps
 	for try := 1; ; try++ {
@@ -32,13 +76,13 @@ func (e *engine) migrate(ctx context.Context, pool *sql.DB, log *slog.Logger) er
 			if before != after {
 				log.Info("database migrated", "database", e.place, "from", before, "to", after)
 			}
-			return nil
+			return Version{Before: before, Now: after, Program: after}, nil
 		}
 		if f := e.fault(err); f != refused && f != contended || errors.Is(err, ErrNewer) || try == tries {
-			return err
+			return Version{}, err
 		}
 		if wait(ctx, firstPause) != nil {
-			return err
+			return Version{}, err
 		}
 	}
 }
@@ -70,7 +114,7 @@ func (e *engine) up(ctx context.Context, provider *goose.Provider, pool *sql.DB)
 		return 0, 0, fmt.Errorf("read the version: %w", err)
 	}
 	if before > after {
-		return before, after, fmt.Errorf("%w (the database has version %d, this program knows %d)", ErrNewer, before, after)
+		return before, after, newer(before, after)
 	}
 	if before == after {
 		return before, after, nil

@@ -50,6 +50,9 @@ func newMySQL(u *url.URL, password string, log *slog.Logger) (*engine, error) {
 		// The newer spelling, a row alias, is not known to MariaDB.
 		incoming: func(column string) string { return "VALUES(" + column + ")" },
 		code:     mysqlFault,
+
+		ownTables: "information_schema.tables WHERE table_schema = DATABASE() AND table_name",
+		space:     mysqlSpace,
 	}
 	e.locker = func() (goose.ProviderOption, error) { return mysqlLocker(e) }
 	e.repair = mysqlRepair

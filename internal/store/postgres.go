@@ -37,6 +37,9 @@ func newPostgres(u *url.URL, password string) (*engine, error) {
 		locker:   postgresLocker,
 		incoming: func(column string) string { return "excluded." + column },
 		code:     postgresFault,
+
+		ownTables: "information_schema.tables WHERE table_schema = current_schema() AND table_name",
+		space:     postgresSpace,
 	}
 	e.open = func(ctx context.Context) (*sql.DB, error) {
 		pool, err := openServer(ctx, e, server{

@@ -36,29 +36,41 @@ const longestYield = time.Second
 //
 // Errors: ErrUnavailable, or ctx's.
 func (s *Store) Prune(ctx context.Context, before time.Time) (Pruned, error) {
+	return s.PruneWatched(ctx, before, func(Pruned) {})
+}
+
+// PruneWatched is Prune, and calls progress after each step with what was deleted until then.
+func (s *Store) PruneWatched(ctx context.Context, before time.Time, progress func(Pruned)) (Pruned, error) {
 	var p Pruned
 	if before.Unix() <= 0 {
 		return p, nil // nothing is stored of then
+	}
+	step := func(rows *int64) func(int64) {
+		return func(deleted int64) {
+			*rows += deleted
+			p.Steps++
+			progress(p)
+		}
 	}
 	end := before.UnixMilli()
 	err := firstError(
 		// Sweeps go last, so that at no time there is anything of a sweep that is not there.
 		func() error {
-			return pruneHistory[int64](ctx, s, history{"statistics", "series_id", s.steps.statistics, end}, p.step(&p.Statistics))
+			return pruneHistory[int64](ctx, s, history{"statistics", "series_id", s.steps.statistics, end}, step(&p.Statistics))
 		},
 		func() error {
-			return pruneHistory[string](ctx, s, history{"visits", "host", s.steps.others, end}, p.step(&p.Visits))
+			return pruneHistory[string](ctx, s, history{"visits", "host", s.steps.others, end}, step(&p.Visits))
 		},
 		func() error {
-			return pruneHistory[int64](ctx, s, history{"sweeps", "sweep_time", s.steps.others, end}, p.step(&p.Sweeps))
+			return pruneHistory[int64](ctx, s, history{"sweeps", "sweep_time", s.steps.others, end}, step(&p.Sweeps))
 		},
 		func() error {
 			over := selection{"alerts", "id", "state = ? AND ended < ?", []any{resolved, stamp(before)}}
-			return pruneSelection[string](ctx, s, over, p.step(&p.Alerts))
+			return pruneSelection[string](ctx, s, over, step(&p.Alerts))
 		},
 		func() error {
 			old := selection{"logs", "time", "time < ?", []any{stamp(before)}}
-			return pruneSelection[int64](ctx, s, old, p.step(&p.Logs))
+			return pruneSelection[int64](ctx, s, old, step(&p.Logs))
 		},
 	)
 	return p, err
@@ -71,14 +83,6 @@ func firstError(steps ...func() error) error {
 		}
 	}
 	return nil
-}
-
-// step returns what counts a step's rows.
-func (p *Pruned) step(rows *int64) func(int64) {
-	return func(deleted int64) {
-		*rows += deleted
-		p.Steps++
-	}
 }
 
 // history is a table whose key begins with the sweep's time, and which rows of it are to be deleted.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -184,6 +185,50 @@ func testPruneSteps(t *testing.T, x *target) {
 	}
 }
 
+// testPrunePlans: what Prune asks and deletes it finds by keys, without sorting and without reading whole tables.
+func testPrunePlans(t *testing.T, x *target) {
+	s := x.open(t)
+	s.steps = pruneSteps{statistics: 30, others: 5}
+	at := minutes(t, s, 20, 10, 10)
+	var statements []string
+	note := func(tx *gorm.DB) {
+		if sql := tx.Statement.SQL.String(); strings.Contains(sql, "statistics") || strings.Contains(sql, "visits") {
+			statements = append(statements, tx.Explain(sql, tx.Statement.Vars...))
+		}
+	}
+	for _, register := range []func(string, func(*gorm.DB)) error{
+		s.db.Callback().Query().After("gorm:query").Register, s.db.Callback().Row().After("gorm:row").Register,
+		s.db.Callback().Raw().After("gorm:raw").Register,
+	} {
+		if err := register("test:plans", note); err != nil {
+			t.Fatal(err)
+		}
+	}
+	prune(t, s, at(1))
+	if len(statements) < 8 {
+		t.Fatalf("only %q", statements)
+	}
+	explain, bad := "EXPLAIN ", regexp.MustCompile("ALL|filesort|temporary")
+	switch s.engine.name {
+	case "sqlite":
+		explain, bad = "EXPLAIN QUERY PLAN ", regexp.MustCompile("SCAN|TEMP B-TREE")
+	case "postgres":
+		// Small tables are read whole, or sorted, whatever their keys: that it can do without is all there is to see.
+		bad = regexp.MustCompile("Seq Scan|Sort")
+		s.pool.SetMaxOpenConns(1)
+		for _, way := range []string{"seqscan", "bitmapscan", "sort"} {
+			if err := s.db.Exec("SET enable_" + way + " = off").Error; err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for _, statement := range statements {
+		if plan := render(table(t, s, explain+statement)); bad.MatchString(plan) {
+			t.Errorf("%s\n%s", statement, plan)
+		}
+	}
+}
+
 func testPruneCancelled(t *testing.T, x *target) {
 	s := x.open(t)
 	s.steps = pruneSteps{statistics: 4, others: 4}
@@ -195,7 +240,11 @@ func testPruneCancelled(t *testing.T, x *target) {
 			cancel()
 		}
 	})
-	first, err := s.Prune(ctx, at(8))
+	var told []int64
+	first, err := s.PruneWatched(ctx, at(8), func(p Pruned) { told = append(told, p.Rows()) })
+	if len(told) != first.Steps || told[0] != 4 || told[len(told)-1] != first.Rows() {
+		t.Errorf("of %+v the progress was %v", first, told)
+	}
 	if !errors.Is(err, context.Canceled) || errors.Is(err, ErrUnavailable) {
 		t.Errorf("the error is %v", err)
 	}

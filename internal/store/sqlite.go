@@ -34,6 +34,10 @@ func newSQLite(path string) (*engine, error) {
 		goose:     goose.DialectSQLite3,
 		incoming:  func(column string) string { return "excluded." + column },
 		code:      sqliteFault,
+		ownTables: "sqlite_schema WHERE type = 'table' AND name",
+		space:     sqliteSpace,
+		check:     sqliteCheck,
+		copy:      sqliteCopy,
 	}
 	e.open = func(ctx context.Context) (*sql.DB, error) { return openSQLite(ctx, e, path) }
 	return e, nil
@@ -44,7 +48,12 @@ func openSQLite(ctx context.Context, e *engine, path string) (*sql.DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find the path: %w", err)
 	}
-	if err := createPrivate(path); err != nil {
+	if e.asIs {
+		_, err = os.Stat(path)
+	} else {
+		err = createPrivate(path)
+	}
+	if err != nil {
 		return nil, err
 	}
 	connector, err := sqlite.NewConnector(sqliteName(path))

@@ -18,6 +18,10 @@ type Options struct {
 	URL      string
 	Password string
 	Logger   *slog.Logger // nil: nothing is logged
+
+	// AsIs opens a database for looking at it: it is neither created nor migrated. Unless Version says that it has this
+	// program's version, nothing but Verify, Backup and Close may be called.
+	AsIs bool
 }
 
 // Store is the database handler; safe for concurrent use.
@@ -31,6 +35,7 @@ type Store struct {
 
 	timeout time.Duration // of one attempt of a transaction, and of one read
 	steps   pruneSteps
+	version Version
 }
 
 // transactionTimeout is the timeout of a Store.
@@ -39,7 +44,7 @@ const transactionTimeout = time.Minute
 // Open connects to the database, creates it if it does not exist, migrates it to the version of this program, and returns
 // a store that the caller closes. Several servers may open the same database at once: one migrates, the others wait.
 //
-// Errors: ErrURL, ErrDenied, ErrUnavailable, ErrNewer; or ctx's, if that ended first.
+// Errors: ErrURL, ErrDenied, ErrUnavailable, ErrNewer, with AsIs ErrMissing; or ctx's, if that ended first.
 func Open(ctx context.Context, o Options) (*Store, error) {
 	log := o.Logger
 	if log == nil {
@@ -62,7 +67,8 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 }
 
 func open(ctx context.Context, e *engine, pool *sql.DB, log *slog.Logger) (*Store, error) {
-	if err := e.migrate(ctx, pool, log); err != nil {
+	version, err := e.prepare(ctx, pool, log)
+	if err != nil {
 		return nil, e.fail(ctx, "migrate", err)
 	}
 	db, err := gorm.Open(e.dialector(pool), &gorm.Config{
@@ -75,7 +81,7 @@ func open(ctx context.Context, e *engine, pool *sql.DB, log *slog.Logger) (*Stor
 	}
 	s := &Store{
 		engine: e, pool: pool, db: db, log: log, known: newKnownSeries(knownMax),
-		timeout: transactionTimeout, steps: pruneSteps{statistics: 10000, others: 1000},
+		timeout: transactionTimeout, steps: pruneSteps{statistics: 10000, others: 1000}, version: version,
 	}
 	if e.oneWriter {
 		s.turn = make(chan struct{}, 1)

@@ -130,9 +130,12 @@ func TestDB(t *testing.T) {
 			contains(t, stderr, "database could not be used", "there is none", "muster run")
 		}
 		stdout, _ := d.db(t, 0, "migrate")
-		contains(t, stdout, "migrated from version 0 to 1")
+		contains(t, stdout, "migrated from version 0 to ")
 		stdout, _ = d.db(t, 0, "migrate", "--json")
-		contains(t, stdout, `"from": 1`, `"to": 1`)
+		var versions struct{ From, To int64 }
+		if err := json.Unmarshal([]byte(stdout), &versions); err != nil || versions.From < 1 || versions.From != versions.To {
+			t.Errorf("migrated again: %s", stdout)
+		}
 
 		now := time.Now().Truncate(24 * time.Hour).Add(12 * time.Hour)
 		d.fill(t, now)
@@ -147,7 +150,7 @@ func TestDB(t *testing.T) {
 func (d *dbPlace) status(t *testing.T) {
 	t.Helper()
 	stdout, _ := d.db(t, 0, "status")
-	contains(t, stdout, "version 1", "kept:    for ever", "a day\n", "statistics     60", "series          6", ", so far")
+	contains(t, stdout, ", version ", "kept:    for ever", "a day\n", "statistics     60", "series          6", ", so far")
 	stdout, _ = d.db(t, 0, "status", "--json", "--days", "3")
 	var got struct {
 		Version, Bytes int64
@@ -161,7 +164,7 @@ func (d *dbPlace) status(t *testing.T) {
 	if err := json.Unmarshal([]byte(stdout), &got); err != nil {
 		t.Fatal(err)
 	}
-	if got.Version != 1 || got.Bytes <= 0 || got.Keep != nil || len(got.Days) != 3 || len(got.Tables) != 8 || got.Tables[0].Rows != 60 {
+	if got.Version < 1 || got.Bytes <= 0 || got.Keep != nil || len(got.Days) != 3 || len(got.Tables) < 8 || got.Tables[0].Rows != 60 {
 		t.Errorf("the status is\n%s", stdout)
 	}
 	_, stderr := d.db(t, 2, "status", "--days", "0")
@@ -241,7 +244,7 @@ func TestDBVerifyFinds(t *testing.T) {
 	spoil("DELETE FROM goose_db_version WHERE version_id > 0")
 	for _, command := range []string{"status", "prune --keep 1d"} {
 		_, stderr := d.db(t, 3, strings.Fields(command)...)
-		contains(t, stderr, "has version 0, this program works with 1: muster db migrate")
+		contains(t, stderr, "has version 0, this program works with ", ": muster db migrate")
 	}
 	stdout, _ = d.db(t, 1, "verify")
 	contains(t, stdout, "WRONG  the schema is of this program's version", "muster db migrate")

@@ -41,7 +41,7 @@ func TestExampleInFull(t *testing.T) {
 		opened++
 		return code
 	})
-	if opened != 6 {
+	if opened != 7 {
 		t.Errorf("%d examples are in comments", opened)
 	}
 	environment := fixture()

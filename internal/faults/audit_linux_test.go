@@ -49,6 +49,7 @@ func (b *bench) audit(ctx context.Context, gauges []faults.Gauge) ([]faults.Bala
 	}
 	b.mu.Lock()
 	clock := b.span
+	clock.Run.To = time.Now().Add(time.Minute)
 	clock.Jumps = slices.Clone(b.span.Jumps)
 	b.mu.Unlock()
 	books := []faults.Book{
@@ -148,7 +149,7 @@ func (b *bench) endure(ctx context.Context) ([]faults.Gauge, error) {
 	if err != nil {
 		return nil, err
 	}
-	// What is removed from hosts when it is old is removed by the next server, when it looks for its client.
+	// What a killed server left on a host is removed with the next upload, once it is old.
 	for _, h := range b.hosts {
 		if err := h.age(); err != nil {
 			return nil, err

@@ -38,12 +38,14 @@ type bench struct {
 	injected map[faults.Kind]int
 	span     faults.Clock
 	broken   []error // faults that could not be injected, or not be taken away
+	result   string  // for the end of the long form
 }
 
 // newBench starts everything but the server.
 func newBench(t testing.TB, o options) *bench {
 	t.Helper()
 	b := &bench{t: t, o: o, lines: make(map[string]*line), injected: make(map[faults.Kind]int), clock: newClock()}
+	t.Cleanup(func() { fmt.Print(b.result) }) // registered first, and so the last: below the logs of a failure
 	// Hosts must reach the folder of theirs, which they can't in a test's own.
 	var err error
 	if b.dir, err = os.MkdirTemp("", "muster-faults-"); err != nil {
@@ -56,7 +58,7 @@ func newBench(t testing.TB, o options) *bench {
 		}
 		_ = os.RemoveAll(b.dir)
 	})
-	if err := os.Chmod(b.dir, 0o711); err != nil { //nolint:gosec // likewise
+	if err := os.Chmod(b.dir, 0o711); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(b.clock.Close)
@@ -92,7 +94,7 @@ func newBench(t testing.TB, o options) *bench {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = b.db.Close() })
-	b.span.Run = faults.Span{From: time.Now().Add(-time.Minute), To: time.Now().Add(24 * time.Hour)}
+	b.span.Run.From = time.Now().Add(-time.Minute)
 	return b
 }
 

@@ -3,6 +3,7 @@ package faults_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -18,7 +19,7 @@ func (b *bench) tracks() []faults.Track {
 		{Kind: faults.KillServer, Weight: 1, After: span(8000, 15000)},
 	}
 	if !b.o.Long {
-		lives = lives[:1]
+		lives = []faults.Choice{{Kind: faults.KillServer, After: span(100, 1800)}}
 	}
 	return append([]faults.Track{{Name: "server", Choices: lives}}, b.others()...)
 }
@@ -112,7 +113,7 @@ func TestFaults(t *testing.T) {
 		t.Skip("it takes half a minute")
 	}
 	b := newBench(t, options{
-		Seed: 3, Kills: 12, Time: 20 * time.Second, Endure: 4 * time.Second, Patience: 20 * time.Second, Hosts: 3,
+		Seed: 3, Kills: 16, Time: 20 * time.Second, Endure: 4 * time.Second, Patience: 20 * time.Second, Hosts: 3,
 	})
 	balances := b.run(t.Context())
 	t.Logf("the server ended by itself %d times\n%s", b.server.byself, b.table(balances))
@@ -133,7 +134,7 @@ func TestLongFaults(t *testing.T) {
 	}
 	b := newBench(t, o)
 	balances := b.run(t.Context())
-	b.say("the server ended by itself %d times\n\n%s", b.server.byself, b.table(balances))
+	b.result = fmt.Sprintf("\nseed %d; the server ended by itself %d times\n\n%s", o.Seed, b.server.byself, b.table(balances))
 	if n := losses(balances); n > 0 {
 		t.Errorf("%d losses; to draw the same faults again: make faults FAULTS_SEED=%d", n, o.Seed)
 	}

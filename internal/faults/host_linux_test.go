@@ -57,12 +57,12 @@ func newHost(t testing.TB, dir, name string) *host {
 	if err := os.Mkdir(h.folder, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Chmod(h.folder, 0o777); err != nil { //nolint:gosec // another user writes there
+	if err := os.Chmod(h.folder, 0o777); err != nil {
 		t.Fatal(err)
 	}
 	script := filepath.Join(h.folder, "command")
 	text := fmt.Sprintf(forced, h.folder, sftp, faults.Numbered, processLimit+20)
-	if err := os.WriteFile(script, []byte(text), 0o755); err != nil { //nolint:gosec // another user runs it
+	if err := os.WriteFile(script, []byte(text), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	h.sshd = testserver.SSHD(t, testserver.SSHDOptions{Config: []string{
@@ -123,7 +123,7 @@ func (h *host) killClient(ctx context.Context, f faults.Fault) (int, error) {
 	before := h.lines("killed")
 	doomed := filepath.Join(h.folder, "doomed")
 	delay := fmt.Sprintf("%.4f\n", f.Dose*0.03)
-	if err := os.WriteFile(doomed, []byte(delay), 0o644); err != nil { //nolint:gosec // another user reads it
+	if err := os.WriteFile(doomed, []byte(delay), 0o644); err != nil {
 		return 0, err
 	}
 	for end := time.Now().Add(f.Hold); time.Now().Before(end) && h.lines("killed") == before; {
@@ -167,12 +167,16 @@ func (h *host) namespace() string {
 	return ""
 }
 
-// age makes all files of the host but the newest client old, so that what is removed when it is old is removed now.
+// age removes the client, and makes all other files of the host old: so that the next visit uploads the client again, and
+// with that tidies up.
 func (h *host) age() error {
 	old := time.Now().Add(-3 * time.Hour)
 	return filepath.WalkDir(h.sshd.Home, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
+		switch {
+		case err != nil || entry.IsDir():
 			return err
+		case strings.HasPrefix(entry.Name(), "muster-client-"):
+			return os.Remove(path)
 		}
 		return os.Chtimes(path, old, old)
 	})

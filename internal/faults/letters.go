@@ -180,22 +180,34 @@ func (b Letters) rest(l *ledger, mentions tally, jumped map[told]int) {
 		whenever := told{m.host, m.statistic, m.over, ""}
 		if jumped[whenever] > 0 {
 			left[whenever] += n
-		} else if n > 0 {
-			l.loss(ToldTwice, "%s %s over=%t at %s: %d more than there were", m.host, m.statistic, m.over, m.minute, n)
+			continue
+		}
+		for range n {
+			l.loss(ToldTwice, "%s %s, %s %s", m.host, m.statistic, m.phase(), m.minute)
 		}
 	}
 	for m, n := range jumped {
 		end := told{m.host, m.statistic, true, ""}
-		more := left[m] - n
-		switch {
-		case more > 0:
-			l.loss(ToldTwice, "%s %s over=%t while the clock jumped: %d more than there were", m.host, m.statistic, m.over, more)
-		case more < 0 && m.over:
-			l.loss(NotToldOver, "%s %s while the clock jumped: %d", m.host, m.statistic, -more)
-		case more < 0 && left[end] < jumped[end]: // otherwise the mail that it is over told both
-			l.loss(NotTold, "%s %s while the clock jumped: %d", m.host, m.statistic, -more)
+		for range left[m] - n {
+			l.loss(ToldTwice, "%s %s, %s while the clock jumped", m.host, m.statistic, m.phase())
+		}
+		for range n - left[m] {
+			switch {
+			case m.over:
+				l.loss(NotToldOver, "%s %s while the clock jumped", m.host, m.statistic)
+			case left[end] < jumped[end]: // otherwise the mail that it is over told both
+				l.loss(NotTold, "%s %s while the clock jumped", m.host, m.statistic)
+			}
 		}
 	}
+}
+
+// phase is what was told.
+func (t told) phase() string {
+	if t.over {
+		return "until"
+	}
+	return "since"
 }
 
 // tally counts mentions.

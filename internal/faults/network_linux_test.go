@@ -6,7 +6,6 @@ import (
 	"net"
 	"strings"
 	"testing"
-	"time"
 
 	toxiproxy "github.com/Shopify/toxiproxy/v2"
 	"github.com/rs/zerolog"
@@ -76,13 +75,4 @@ func toxics(f faults.Fault) []string {
 		}
 	}
 	return nil
-}
-
-// reachable tells whether something answers behind the line.
-func (l *line) reachable() bool {
-	conn, err := net.DialTimeout("tcp", l.proxy.Listen, time.Second)
-	if err != nil {
-		return false
-	}
-	return conn.Close() == nil
 }

@@ -64,18 +64,14 @@ func (b *bench) acts() []act {
 		{"a value is not stored", []string{faults.StoredInPart}, b.execute(
 			`DELETE s FROM statistics s JOIN series r ON r.id = s.series_id
 			WHERE r.host = 'h3' AND r.name = 'uptime' AND s.sweep_time = (SELECT max(sweep_time) FROM visits WHERE host = 'h3' AND outcome = 'ok')`)},
-		{"an alert is not stored", []string{faults.NoAlert, faults.ToldTwice}, b.execute(
-			`DELETE FROM alerts WHERE statistic = 'visit.failed' AND raised IS NOT NULL ORDER BY since DESC LIMIT 1`)},
-		{"an alert does not end", []string{faults.StillOpen}, b.execute(
-			`UPDATE alerts SET state = 'firing', ended = NULL ORDER BY since LIMIT 1`)},
 		{"a mail is not sent", []string{faults.NotToldOver}, b.spoilMail("OVER", func(path string, _ []byte) error {
 			return os.Remove(path)
 		})},
-		{"a mail is sent again under another name", []string{faults.ToldTwice}, b.spoilMail("EXCEEDED", func(path string, raw []byte) error {
-			at := bytes.Index(raw, []byte("Message-I"))
-			from := at + bytes.IndexByte(raw[at:], '<') + 1
-			return os.WriteFile(path+".again", slices.Concat(raw[:from], []byte("again-"), raw[from:]), 0o600)
-		})},
+		{"a mail is sent again under other names", []string{faults.ToldTwice}, b.spoilMail("EXCEEDED", sendAgain)},
+		{"an alert is not stored", []string{faults.NoAlert}, b.execute(
+			`DELETE FROM alerts WHERE host = 'liar' AND raised IS NOT NULL AND since > ? ORDER BY since LIMIT 1`, b.span.Run.From)},
+		{"an alert does not end", []string{faults.StillOpen}, b.execute(
+			`UPDATE alerts SET state = 'firing', ended = NULL ORDER BY since LIMIT 1`)},
 		{"a file stays on a host", []string{faults.FilesLeft}, func(context.Context) error {
 			return os.WriteFile(filepath.Join(b.hosts[0].sshd.Home, ".cache/muster/report-1"), nil, 0o600)
 		}},
@@ -85,9 +81,9 @@ func (b *bench) acts() []act {
 }
 
 // execute changes exactly what a statement names, which must be something.
-func (b *bench) execute(statement string) func(context.Context) error {
+func (b *bench) execute(statement string, values ...any) func(context.Context) error {
 	return func(ctx context.Context) error {
-		result, err := b.db.ExecContext(ctx, statement)
+		result, err := b.db.ExecContext(ctx, statement, values...)
 		if err != nil {
 			return err
 		}
@@ -117,4 +113,17 @@ func (b *bench) spoilMail(section string, do func(path string, raw []byte) error
 		}
 		return fmt.Errorf("no mail has a section %s", section)
 	}
+}
+
+// sendAgain repeats a mail under other Message-IDs, more often than alerts can be missing in mails because the clock jumped.
+func sendAgain(path string, raw []byte) error {
+	at := bytes.Index(raw, []byte("\nMessage-I"))
+	from := at + bytes.IndexByte(raw[at:], '<') + 1
+	for n := range 5 {
+		again := slices.Concat(raw[:from], fmt.Appendf(nil, "again-%d-", n), raw[from:])
+		if err := os.WriteFile(fmt.Sprintf("%s.%d", path, n), again, 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
 }

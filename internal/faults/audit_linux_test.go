@@ -135,7 +135,7 @@ func (b *bench) endure(ctx context.Context) ([]faults.Gauge, error) {
 		return nil, fmt.Errorf("after the storm: %w", err)
 	}
 	before := b.atRest(ctx, life)
-	b.storm(ctx, b.others(), 0, b.o.Endure)
+	b.storm(ctx, b.o.Seed+1, b.others(), 0, b.o.Endure)
 	if err := b.await(ctx, 2); err != nil {
 		return nil, fmt.Errorf("after what one server was to endure: %w", err)
 	}
@@ -145,6 +145,8 @@ func (b *bench) endure(ctx context.Context) ([]faults.Gauge, error) {
 		return nil, fmt.Errorf("the server ended by itself: %v", life.command.ProcessState)
 	default:
 	}
+	ctx, cancel := context.WithTimeout(ctx, 3*healthy)
+	defer cancel()
 	old, err := b.server.Goroutines(ctx, life)
 	if err != nil {
 		return nil, err

@@ -195,13 +195,13 @@ func (b *bench) kills() int {
 
 // storm runs tracks side by side until enough was killed (0: until the time is over), or the time is over, and returns when
 // all that they broke is whole again.
-func (b *bench) storm(ctx context.Context, tracks []faults.Track, kills int, length time.Duration) {
+func (b *bench) storm(ctx context.Context, seed uint64, tracks []faults.Track, kills int, length time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, length)
 	defer cancel()
 	var running sync.WaitGroup
 	for _, track := range tracks {
 		running.Go(func() {
-			for f := range track.Faults(b.o.Seed) {
+			for f := range track.Faults(seed) {
 				if !b.strike(ctx, f) {
 					return
 				}

@@ -3,6 +3,7 @@ package faults_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -175,7 +176,7 @@ func (s *server) Since(mark int64) ([]byte, error) {
 // right after the end of a sweep, when no visit is under way.
 func (s *server) Goroutines(ctx context.Context, i *incarnation) (int, error) {
 	mark := s.Mark()
-	if err := s.waitLog(ctx, mark, func(text []byte) bool { return bytes.Contains(text, []byte(`"sweep ended"`)) }); err != nil {
+	if err := s.waitLog(ctx, mark, idle); err != nil {
 		return 0, err
 	}
 	mark = s.Mark()
@@ -191,6 +192,18 @@ func (s *server) Goroutines(ctx context.Context, i *incarnation) (int, error) {
 		return 0, fmt.Errorf("the server did not list its goroutines: %.200s", text)
 	}
 	return n, nil
+}
+
+// idle tells whether a log ends with the end of a sweep in which all hosts were visited: none was left out because its
+// visit of an earlier sweep still ran.
+func idle(text []byte) bool {
+	lines := bytes.Split(bytes.TrimSpace(text), []byte("\n"))
+	var last struct {
+		Message                string `json:"msg"`
+		Hosts, Visited, Failed int
+	}
+	return json.Unmarshal(lines[len(lines)-1], &last) == nil && last.Message == "sweep ended" &&
+		last.Hosts > 0 && last.Visited+last.Failed == last.Hosts
 }
 
 // waitLog waits until what is logged after a mark is as wanted. A file gives no signal: it is looked at again and again.

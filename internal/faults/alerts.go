@@ -74,9 +74,10 @@ func (c Clock) trustedSpan(from, to time.Time) bool {
 // Alerts is the book of the alerts: a stored visit that exceeds a limit has one, and at the end, when all is well, none
 // is left. Visits and alerts that were at a time when the server's clock jumped are left out.
 type Alerts struct {
-	Visits []VisitRow
-	Alerts []AlertRow
-	Clock  Clock
+	Visits     []VisitRow
+	Alerts     []AlertRow
+	Statistics []string // those that visits can exceed; other alerts have causes of their own
+	Clock      Clock
 }
 
 // Balance implements Book.
@@ -114,7 +115,7 @@ func (b Alerts) Balance() Balance {
 			if !b.Clock.trustedSpan(a.Since, a.Ended) {
 				continue
 			}
-			if !began[of][a.Since.UnixMilli()] {
+			if slices.Contains(b.Statistics, a.Statistic) && !began[of][a.Since.UnixMilli()] {
 				l.loss(WithoutCause, "%s %s since %s", a.Host, a.Statistic, a.Since.Format(time.RFC3339Nano))
 			}
 			if before.ID != "" && (before.Ended.IsZero() || before.Ended.After(a.Since)) {

@@ -52,10 +52,11 @@ func (b *bench) audit(ctx context.Context, gauges []faults.Gauge) ([]faults.Bala
 	clock.Run.To = time.Now().Add(time.Minute)
 	clock.Jumps = slices.Clone(b.span.Jumps)
 	b.mu.Unlock()
+	limited := []string{faults.VisitFailed, "processes.count"}
 	books := []faults.Book{
 		visits,
-		faults.Alerts{Visits: stored.visits, Alerts: stored.alerts, Clock: clock},
-		faults.Letters{Letters: letters, Alerts: stored.alerts, Hosts: receivers, Clock: clock},
+		faults.Alerts{Visits: stored.visits, Alerts: stored.alerts, Statistics: limited, Clock: clock},
+		faults.Letters{Letters: letters, Alerts: stored.alerts, Hosts: receivers, Statistics: limited, Clock: clock},
 		faults.Lies{Told: b.liar.Told(), Rows: stored.visits},
 		remains,
 		faults.Growth{Gauges: gauges, Journal: journal},
@@ -98,7 +99,7 @@ func (b *bench) await(ctx context.Context, n int) error {
 		}
 		good := make(map[string]int)
 		for _, a := range journal.Acks {
-			if !a.Failed {
+			if a.Statistics >= 0 {
 				good[a.Host]++
 			}
 		}

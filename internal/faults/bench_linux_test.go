@@ -144,7 +144,7 @@ func (b *bench) configure() {
 	b.write("known_hosts", known.String())
 	b.write("database.pass", b.database.Password)
 	b.write("muster.xml", fmt.Sprintf(`<muster xmlns="urn:muster:config:1">
-  <server data="data" interval="1s" log-format="json"/>
+  <server data="data" interval="1s" log-format="json" log-level="debug"/>
   <database url="mysql://muster@127.0.0.1:%d/muster?timeout=2s&amp;readTimeout=5s&amp;writeTimeout=5s" password="file:database.pass"/>
   <mail host="127.0.0.1" port="%d" ca="%s" from="Muster &lt;muster@bench.test&gt;" to="operators@bench.test" timeout="3s"/>
   <timeouts dial="2s" handshake="3s" authentication="3s" platform="3s" deploy="5s" run="4s" receive="4s" visit="8s"/>

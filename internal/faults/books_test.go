@@ -53,6 +53,15 @@ func TestJournal(t *testing.T) {
 	if !slices.Equal(j.Acks, []faults.Ack{{"a", "v1", sweep, 70, false}, {"b", "v2", sweep, -1, true}}) {
 		t.Errorf("acknowledged: %+v", j.Acks)
 	}
+	queued, err := faults.ReadJournal(strings.NewReader(journal + `{"level":"DEBUG","msg":"visit kept","host":"b","visit":"v2"}
+{"level":"DEBUG","msg":"visit kept","host":"c","visit":"v3"}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(queued.Acks, []faults.Ack{{"b", "v2", sweep, -1, true}, {"c", "v3", time.Time{}, -1, false}}) {
+		t.Errorf("acknowledged by the queue: %+v", queued.Acks)
+	}
 	if j.Sweeps != 1 || j.Torn != 1 || !slices.Equal(j.Breaches, []string{"panic: oh", "WARNING: DATA RACE"}) {
 		t.Errorf("%+v", j)
 	}
@@ -118,7 +127,8 @@ func TestVisits(t *testing.T) {
 
 func alerts() faults.Alerts {
 	return faults.Alerts{
-		Clock: faults.Clock{Run: faults.Span{From: at(0), To: at(50)}},
+		Clock:      faults.Clock{Run: faults.Span{From: at(0), To: at(50)}},
+		Statistics: []string{faults.VisitFailed, "load.1"},
 		Visits: []faults.VisitRow{
 			{Host: "a", Visit: "v1", Started: at(1), Outcome: "failed"},
 			{Host: "a", Visit: "v2", Started: at(2), Outcome: "failed"},
@@ -150,6 +160,9 @@ func TestAlerts(t *testing.T) {
 				ID: "3", Host: "a", Statistic: faults.VisitFailed, State: "resolved", Since: at(2), Raised: at(2), Ended: at(3),
 			})
 		}, []string{faults.TwoAtOnce}},
+		"of another cause": {func(b *faults.Alerts) {
+			b.Alerts = append(b.Alerts, faults.AlertRow{ID: "4", Statistic: "database.away", State: "resolved", Since: at(7), Raised: at(7), Ended: at(9)})
+		}, nil},
 		"the clock jumped": {func(b *faults.Alerts) {
 			b.Clock.Jumps = []faults.Span{{From: at(2), To: at(4)}}
 			b.Alerts = nil
@@ -234,6 +247,10 @@ func TestLetters(t *testing.T) {
 		"the end is lost":              {[]faults.Letter{raised, both}, nil, []string{faults.NotToldOver}, 0},
 		"the end is lost, and a begin": {[]faults.Letter{raised, over}, nil, []string{faults.NotToldOver}, 1},
 		"told of nothing":              {[]faults.Letter{raised, both, over}, func(b *faults.Letters) { b.Alerts = b.Alerts[1:] }, []string{faults.ToldTwice, faults.ToldTwice}, 0},
+		"of another limit":             {[]faults.Letter{raised, both, over}, func(b *faults.Letters) { b.Statistics = b.Statistics[:1]; b.Alerts[1].Ended = at(999) }, nil, 0},
+		"of a host without receiver": {[]faults.Letter{raised, both, over}, func(b *faults.Letters) {
+			b.Alerts = append(b.Alerts, faults.AlertRow{Host: "x", Statistic: "load.1", Since: at(1), Raised: at(1)})
+		}, nil, 0},
 		"never raised":                 {nil, func(b *faults.Letters) { b.Alerts[0].Raised, b.Alerts[1].Raised = time.Time{}, time.Time{} }, nil, 0},
 		"it goes on":                   {[]faults.Letter{raised}, func(b *faults.Letters) { b.Alerts = b.Alerts[:1]; b.Alerts[0].Ended = time.Time{} }, nil, 0},
 		"it goes on, nobody was told":  {nil, func(b *faults.Letters) { b.Alerts = b.Alerts[:1]; b.Alerts[0].Ended = time.Time{} }, []string{faults.NotTold}, 0},
@@ -246,7 +263,8 @@ func TestLetters(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := faults.Letters{
 				Letters: test.letters, Alerts: slices.Clone(rows), Hosts: map[string]string{"a@bench.test": "a"},
-				Clock: faults.Clock{Run: faults.Span{From: at(-3600), To: at(3600)}},
+				Statistics: []string{faults.VisitFailed, "load.1"},
+				Clock:      faults.Clock{Run: faults.Span{From: at(-3600), To: at(3600)}},
 			}
 			if test.spoil != nil {
 				test.spoil(&b)

@@ -113,7 +113,7 @@ func TestFaults(t *testing.T) {
 		t.Skip("it takes half a minute")
 	}
 	b := newBench(t, options{
-		Seed: 1, Kills: 25, Time: 12 * time.Second, Endure: 4 * time.Second, Patience: 20 * time.Second, Hosts: 3,
+		Seed: 1, Kills: 25, Time: 12 * time.Second, Endure: 4 * time.Second, Patience: 20 * time.Second, Hosts: 3, Muster: long.Muster,
 	})
 	balances := b.run(t.Context())
 	t.Logf("the server ended by itself %d times\n%s", b.server.byself, b.table(balances))

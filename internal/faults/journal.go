@@ -17,7 +17,7 @@ const maxLine = 4 << 20
 type Ack struct {
 	Host       string
 	Visit      string    // its id
-	Sweep      time.Time // the sweep's name
+	Sweep      time.Time // the sweep's name; zero where the log does not say
 	Statistics int       // of its report; -1 where the log does not say
 	Failed     bool      // there is no report
 }
@@ -30,49 +30,44 @@ type Journal struct {
 	Torn     int      // lines that are cut: a process died while it wrote
 }
 
-// acknowledges tells whether a message of the server's log says that a visit was taken over.
-func acknowledges(message string) bool {
-	return message == "visit ended" || message == "visit failed"
-}
+// Messages of the server's log.
+const (
+	kept       = "visit kept" // at the level debug: it is in the queue, and on disk
+	ended      = "visit ended"
+	failed     = "visit failed"
+	sweepEnded = "sweep ended"
+)
 
-// ReadJournal reads the log of one or many server processes after each other, in JSON. Lines that are not JSON are the
-// runtime's. The error is that of reading.
+// ReadJournal reads the log of one or many server processes after each other, in JSON, at the level debug. A visit is
+// acknowledged by "visit kept"; in a log that never says so, of a server without a queue, by its end. Lines that are not
+// JSON are the runtime's. The error is that of reading.
 func ReadJournal(r io.Reader) (Journal, error) {
 	var j Journal
 	var order []string
-	known := make(map[string]*Ack)
-	taken := make(map[string]bool)
+	known := make(map[string]*entry)
+	queued := false
 	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, maxLine)
 	for lines.Scan() {
-		text := lines.Text()
 		var line logLine
 		if err := json.Unmarshal(lines.Bytes(), &line); err != nil {
-			j.other(text)
+			j.other(lines.Text())
 			continue
 		}
-		switch {
-		case line.Message == "sweep ended":
+		if line.Message == sweepEnded {
 			j.Sweeps++
+		}
+		if line.Visit == "" {
 			continue
-		case line.Visit == "":
-			continue
 		}
-		a := known[line.Visit]
-		if a == nil {
-			a = &Ack{Host: line.Host, Visit: line.Visit, Sweep: line.Sweep, Statistics: -1}
-			known[line.Visit] = a
-		}
-		switch line.Message {
-		case "visit ended":
-			a.Statistics, a.Sweep = line.Statistics, line.Sweep
-		case "visit failed":
-			a.Failed, a.Sweep = true, line.Sweep
-		}
-		if acknowledges(line.Message) && !taken[line.Visit] {
-			taken[line.Visit] = true
+		e := known[line.Visit]
+		if e == nil {
+			e = &entry{Ack: Ack{Host: line.Host, Visit: line.Visit, Statistics: -1}}
+			known[line.Visit] = e
 			order = append(order, line.Visit)
 		}
+		e.read(line)
+		queued = queued || e.kept
 	}
 	if err := lines.Err(); err != nil {
 		if errors.Is(err, bufio.ErrTooLong) {
@@ -81,9 +76,28 @@ func ReadJournal(r io.Reader) (Journal, error) {
 		return Journal{}, fmt.Errorf("the server's log: %w", err)
 	}
 	for _, visit := range order {
-		j.Acks = append(j.Acks, *known[visit])
+		if e := known[visit]; e.kept || !queued && e.ended {
+			j.Acks = append(j.Acks, e.Ack)
+		}
 	}
 	return j, nil
+}
+
+// entry is a visit as the log has told of it so far.
+type entry struct {
+	Ack
+	kept, ended bool
+}
+
+func (e *entry) read(line logLine) {
+	switch line.Message {
+	case kept:
+		e.kept = true
+	case ended:
+		e.ended, e.Statistics, e.Sweep = true, line.Statistics, line.Sweep
+	case failed:
+		e.ended, e.Failed, e.Sweep = true, true, line.Sweep
+	}
 }
 
 // logLine is what the bench reads of a line.

@@ -117,10 +117,24 @@ func decoded(encoding string, body io.Reader) (string, error) {
 // many there were is a note. The times of an alert that the server's clock jumped under may be others in the mail than in
 // the database: of such alerts only the number is compared.
 type Letters struct {
-	Letters []Letter
-	Alerts  []AlertRow
-	Hosts   map[string]string // a receiver's host; mails to others are passed over
-	Clock   Clock
+	Letters    []Letter
+	Alerts     []AlertRow
+	Hosts      map[string]string // a receiver's host; mails to others are passed over, and alerts of other hosts
+	Statistics []string          // likewise: of the bench's own limits
+	Clock      Clock
+}
+
+// ours tells whether somebody is to be told of an alert.
+func (b Letters) ours(a AlertRow) bool {
+	if a.Raised.IsZero() || !slices.Contains(b.Statistics, a.Statistic) {
+		return false
+	}
+	for _, host := range b.Hosts {
+		if host == a.Host {
+			return true
+		}
+	}
+	return false
 }
 
 // told is what a mention is of.
@@ -134,13 +148,10 @@ type told struct {
 func (b Letters) Balance() Balance {
 	l := newLedger("mails", NotTold, NotToldOver, ToldTwice)
 	mentions := b.mentions(l)
-	alerts := slices.Clone(b.Alerts)
+	alerts := slices.DeleteFunc(slices.Clone(b.Alerts), func(a AlertRow) bool { return !b.ours(a) })
 	slices.SortFunc(alerts, func(a, b AlertRow) int { return a.Since.Compare(b.Since) })
 	late, jumped := 0, make(map[told]int)
 	for _, a := range alerts {
-		if a.Raised.IsZero() {
-			continue
-		}
 		l.balance.Entries++
 		raised := told{a.Host, a.Statistic, false, a.Since.UTC().Format(minutes)}
 		ended := told{a.Host, a.Statistic, true, a.Ended.UTC().Format(minutes)}
@@ -238,7 +249,9 @@ func (b Letters) mentions(l *ledger) tally {
 		}
 		seen[letter.ID] = true
 		for _, m := range letter.Mentions {
-			counted[told{host, m.Statistic, m.Over, m.Minute}]++
+			if slices.Contains(b.Statistics, m.Statistic) {
+				counted[told{host, m.Statistic, m.Over, m.Minute}]++
+			}
 		}
 	}
 	if repeated > 0 {

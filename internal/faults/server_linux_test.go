@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -194,16 +195,28 @@ func (s *server) Goroutines(ctx context.Context, i *incarnation) (int, error) {
 	return n, nil
 }
 
-// idle tells whether a log ends with the end of a sweep in which all hosts were visited: none was left out because its
-// visit of an earlier sweep still ran.
+// idle tells whether the last sweep in a log has ended, and left no host out because its visit of an earlier sweep still
+// ran.
 func idle(text []byte) bool {
-	lines := bytes.Split(bytes.TrimSpace(text), []byte("\n"))
-	var last struct {
-		Message                string `json:"msg"`
-		Hosts, Visited, Failed int
+	over := false
+	for _, raw := range slices.Backward(bytes.Split(text, []byte("\n"))) {
+		var line struct {
+			Message string `json:"msg"`
+			Kind    string
+		}
+		if json.Unmarshal(raw, &line) != nil {
+			continue
+		}
+		switch {
+		case line.Message == "sweep ended":
+			over = true
+		case line.Message == "sweep started":
+			return over
+		case line.Kind == "busy":
+			return false
+		}
 	}
-	return json.Unmarshal(lines[len(lines)-1], &last) == nil && last.Message == "sweep ended" &&
-		last.Hosts > 0 && last.Visited+last.Failed == last.Hosts
+	return false
 }
 
 // waitLog waits until what is logged after a mark is as wanted. A file gives no signal: it is looked at again and again.

@@ -1,7 +1,7 @@
 // Package faults is the fault bench: it runs the real server against real hosts, a real database and a real mail server,
 // breaks all of them on a schedule drawn from a seed, and balances the books at the end.
 //
-//	make faults                      the long form: hundreds of kills, some twenty minutes
+//	make faults                      the long form: hundreds of kills, a quarter of an hour
 //	go test ./internal/faults        the short form, and the tests of the books
 //
 // The package itself is the part that is pure: [Track] draws faults from a seed, [ReadJournal] reads what the server says

@@ -20,11 +20,11 @@ func first(t faults.Track, seed uint64, n int) []faults.Fault {
 
 func hosts() faults.Track {
 	return faults.Track{Name: "hosts", Choices: []faults.Choice{
+		{Kind: faults.Wipe, Weight: 1, After: faults.Range{Most: time.Second}},
 		{
 			Kind: faults.ResetHost, Weight: 3, Targets: []string{"a", "b"},
 			After: faults.Range{Least: time.Second, Most: 2 * time.Second}, Hold: faults.Range{Least: 5, Most: 5},
 		},
-		{Kind: faults.Wipe, Weight: 1, After: faults.Range{Most: time.Second}},
 		{Kind: faults.Exceed},
 	}}
 }

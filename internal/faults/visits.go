@@ -67,7 +67,7 @@ func (b Visits) Balance() Balance {
 			l.loss(NotStored, "%s, visit %s, sweep %s", a.Host, a.Visit, a.Sweep.Format(time.RFC3339Nano))
 			continue
 		}
-		if row := b.Rows[rows[0]]; !a.Failed && a.Statistics >= 0 && row.Statistics != a.Statistics {
+		if row := b.Rows[rows[0]]; a.Statistics >= 0 && row.Statistics != a.Statistics {
 			l.loss(StoredInPart, "%s, visit %s: %d of %d statistics", a.Host, a.Visit, row.Statistics, a.Statistics)
 		}
 	}

@@ -94,7 +94,11 @@ func (b *bench) run(ctx context.Context) []faults.Balance {
 	b.say("%d kills; now one server is to endure what is left, for %s", b.kills(), b.o.Endure)
 	gauges, err := b.endure(ctx)
 	if err != nil {
-		b.t.Fatal(err)
+		b.t.Errorf("the server did not come back from what is over: %v", err)
+		b.say("the server did not come back; it is killed, so that the books can be balanced")
+		if life, err := b.server.Await(ctx); err == nil {
+			b.server.Signal(life, sigkill)
+		}
 	}
 	b.say("all is well again; the books are balanced, for %s at most", b.o.Patience)
 	balances, err := b.settle(ctx, gauges, halt)

@@ -12,7 +12,7 @@ func TestDBBesideServe(t *testing.T) {
 		f := newFleet(t, database)
 		f.configureServe(fmt.Sprintf(`<host name="one" address="%s" port="%d"/>`, f.sshd.Address, f.sshd.Port))
 		s := f.serve(t)
-		s.waitFor(t, `msg="sweep ended"`)
+		s.waitFor(t, "reports stored")
 		for _, command := range []string{"status", "migrate", "verify", "prune --keep 1d"} {
 			f.want(0, append([]string{"db"}, strings.Fields(command)...)...)
 			s.waitFor(t, `msg="sweep ended"`)

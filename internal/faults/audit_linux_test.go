@@ -152,7 +152,7 @@ func (b *bench) endure(ctx context.Context) ([]faults.Gauge, error) {
 	if err != nil {
 		return nil, err
 	}
-	// What a killed server left on a host is removed with the next upload, once it is old.
+	// What a killed server left on a host is removed by the next client that runs there, once it is old.
 	for _, h := range b.hosts {
 		if err := h.age(); err != nil {
 			return nil, err

@@ -167,8 +167,7 @@ func (h *host) namespace() string {
 	return ""
 }
 
-// age removes the client, and makes all other files of the host old: so that the next visit uploads the client again, and
-// with that tidies up.
+// age makes all files beside the client old, so that the next client that runs there tidies up.
 func (h *host) age() error {
 	old := time.Now().Add(-3 * time.Hour)
 	return filepath.WalkDir(h.sshd.Home, func(path string, entry fs.DirEntry, err error) error {
@@ -176,7 +175,7 @@ func (h *host) age() error {
 		case err != nil || entry.IsDir():
 			return err
 		case strings.HasPrefix(entry.Name(), "muster-client-"):
-			return os.Remove(path)
+			return nil
 		}
 		return os.Chtimes(path, old, old)
 	})

@@ -153,7 +153,7 @@ func (a *attempt) request() report.Request {
 		r.Sample = firstSample
 	}
 	if a.host.Transfer == File {
-		r.File = deploy.ReportPrefix + a.visit.ID
+		r.File = report.FilePrefix + a.visit.ID
 	}
 	return r
 }

@@ -98,13 +98,15 @@ type process struct {
 	stdout, stderr bytes.Buffer
 }
 
-// start starts the client; what prepare changes is changed before.
+// start starts the client, in a folder of its own: whatever it may write where it stands does not come to lie among the
+// sources. What prepare changes is changed before.
 func start(t testing.TB, input []byte, prepare func(*exec.Cmd)) *process {
 	t.Helper()
 	if err := depend(); err != nil {
 		t.Fatal(err)
 	}
 	p := &process{Cmd: exec.Command(program)}
+	p.Dir = t.TempDir()
 	p.Stdout, p.Stderr = &p.stdout, &p.stderr
 	if prepare != nil {
 		prepare(p.Cmd)

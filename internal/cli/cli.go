@@ -27,7 +27,7 @@ const (
 	exitOK       = 0 // all well
 	exitHosts    = 1 // some hosts failed, or were not visited because the command was interrupted
 	exitUsage    = 2 // the command line or the configuration
-	exitUnusable = 3 // the database, the queue or the mail server could not be used
+	exitUnusable = 3 // the database, the mail server, or something else that it takes could not be used
 )
 
 const description = `Muster visits every machine of a fleet over SSH, stores what each reports, and mails what exceeds its limit.
@@ -35,8 +35,8 @@ const description = `Muster visits every machine of a fleet over SSH, stores wha
 A first fleet: "muster init" writes a configuration to edit, "muster run" visits every host once, "muster status" shows
 what they reported, "muster serve" goes on doing so. "muster demo" shows all of it on this machine alone.
 
-Exit status: 0 all well; 1 some hosts failed; 2 usage or configuration; 3 the database, the queue or
-the mail server could not be used.`
+Exit status: 0 all well; 1 some hosts failed; 2 usage or configuration; 3 the database, the queue, the mail server or
+another thing that it takes (a log file, the output) could not be used.`
 
 // commands is the command line.
 type commands struct {
@@ -73,6 +73,9 @@ func (e *exitError) Error() string {
 
 func (e *exitError) Unwrap() error { return e.err }
 
+// misuse says that the command line or the configuration is what is wrong.
+func misuse(err error) error { return &exitError{exitUsage, err} }
+
 // Main runs the command that args (without the program's name) name and returns the exit status. SIGINT and SIGTERM
 // end the command in good order; another one, a second later or more, ends the process at once. Within that second it is
 // taken for the same: whoever signals a process and its group sends two.
@@ -98,12 +101,14 @@ func statusOf(err error) int {
 		return exitOK
 	case errors.As(err, &exit):
 		return exit.status
+	case errors.Is(err, controller.ErrConfiguration):
+		return exitUsage
 	case errors.Is(err, controller.ErrUnusable):
 		return exitUnusable
 	case errors.Is(err, context.Canceled):
 		return exitHosts
 	}
-	return exitUsage
+	return exitUnusable
 }
 
 // stopParsing carries the exit status that kong asks for, after --help for one, out of its parser.
@@ -137,7 +142,7 @@ func run(ctx context.Context, args []string, env Env) (err error) {
 	args = usual(args)
 	command, err := parser.Parse(args)
 	if err != nil {
-		return fmt.Errorf("%w; muster --help shows the commands", lacksValue(err, args))
+		return misuse(fmt.Errorf("%w; muster --help shows the commands", lacksValue(err, args)))
 	}
 	return command.Run()
 }

@@ -23,7 +23,7 @@ type configFlag struct {
 	Config string `short:"c" placeholder:"FILE" help:"The configuration. Default: muster.xml in this folder, else /etc/muster/muster.xml."`
 }
 
-// load reads the configuration that the option names.
+// load reads the configuration that the option names. Its errors have the exit status of a mistake in it.
 func (f configFlag) load() (*config.Config, error) {
 	path := f.Config
 	if path == "" {
@@ -36,11 +36,12 @@ func (f configFlag) load() (*config.Config, error) {
 	var mistakes config.Mistakes
 	switch {
 	case errors.As(err, &mistakes):
-		return nil, fmt.Errorf("the configuration has mistakes:\n%w", err)
+		return nil, misuse(fmt.Errorf("the configuration has mistakes:\n%w", err))
 	case errors.Is(err, fs.ErrNotExist) && f.Config == "":
-		return nil, errors.New("there is no muster.xml here and no " + systemConfig + ": write one with muster init, or name one with -c")
+		return nil, misuse(errors.New("there is no muster.xml here and no " + systemConfig +
+			": write one with muster init, or name one with -c"))
 	case err != nil:
-		return nil, fmt.Errorf("configuration: %w", err)
+		return nil, misuse(fmt.Errorf("configuration: %w", err))
 	}
 	return c, nil
 }
@@ -92,6 +93,19 @@ func spelt(_ []string, a slog.Attr) slog.Attr {
 		d = d.Round(time.Microsecond)
 	}
 	return slog.String(a.Key, d.String())
+}
+
+// tellWarnings says what is doubtful about a configuration: to the person who watches, whose terminal gets no warnings from
+// the log, and to the log otherwise, or where it is a file.
+func tellWarnings(c *config.Config, log *slog.Logger, stderr io.Writer, watched bool) {
+	for _, warning := range c.Warnings {
+		if watched {
+			fmt.Fprintf(stderr, "muster: warning: %v\n", warning)
+		}
+		if !watched || c.Server.LogFile != "" {
+			log.Warn("configuration", "warning", warning.String())
+		}
+	}
 }
 
 // isTerminal reports whether a person watches w.

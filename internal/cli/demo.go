@@ -34,7 +34,7 @@ const pause = time.Second
 // Run shows the demo.
 func (c demoCommand) Run(ctx context.Context, env Env) (err error) {
 	if c.Hosts < 2 || c.Hosts > 50 {
-		return fmt.Errorf("--hosts=%d: 2 to 50 are possible", c.Hosts)
+		return misuse(fmt.Errorf("--hosts=%d: 2 to 50 are possible", c.Hosts))
 	}
 	dir, err := c.folder()
 	if err != nil {
@@ -88,7 +88,10 @@ func (c demoCommand) folder() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return dir, os.Mkdir(dir, 0o700)
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return "", misuse(fmt.Errorf("--dir: %w", err))
+	}
+	return dir, nil
 }
 
 // demoSweeps makes the two sweeps and switches a host off in between.

@@ -21,7 +21,7 @@ func (initCommand) Help() string {
 that it names no host, and nothing is visited.
 Only you can read the file, so that it may hold a password.
 
-Exit status: 0 written; 2 the file exists or can't be written.`
+Exit status: 0 written; 2 the file exists or can't be created; 3 it could not be written.`
 }
 
 // Run writes the configuration.
@@ -31,10 +31,10 @@ func (c initCommand) Run(env Env) error {
 	}
 	file, err := os.OpenFile(c.File, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("%s exists and stays as it is: name another file, or remove it first", c.File)
+		return misuse(fmt.Errorf("%s exists and stays as it is: name another file, or remove it first", c.File))
 	}
 	if err != nil {
-		return err
+		return misuse(err)
 	}
 	_, err = file.Write(config.Example())
 	if err := errors.Join(err, file.Close()); err != nil {

@@ -28,11 +28,14 @@ func (runCommand) Help() string {
 receiver who has news. While the database or the mail server is away, reports and mails wait in the data directory for
 the next run or serve. Every host that failed is listed with the stage at which it failed and what to do about it.
 
+Rates such as cpu.usage are over a quarter of a second: counters are remembered from sweep to sweep by "muster serve"
+alone, whose rates are over the whole interval.
+
 On a terminal it shows progress, and, where the configuration names neither a log file nor another level than info, logs
 errors alone.
 
-Exit status: 0 all well; 1 some hosts failed; 2 usage or configuration; 3 the database or the mail server could not be
-used.`
+Exit status: 0 all well; 1 some hosts failed, or it was interrupted; 2 usage or configuration; 3 the database, the mail
+server or another thing that it takes could not be used.`
 }
 
 // Run makes the sweep.
@@ -42,6 +45,7 @@ func (c runCommand) Run(ctx context.Context, env Env) error {
 		return err
 	}
 	p := newProgress(env.Stderr)
+	defer p.Close()
 	s, err := openServer(ctx, env, cfg, p)
 	if err != nil {
 		return err
@@ -83,17 +87,17 @@ func openServer(ctx context.Context, env Env, cfg *config.Config, p *progress) (
 	if err != nil {
 		return nil, err
 	}
-	clients, err := deploy.Embedded()
-	if err != nil {
-		return nil, errors.Join(err, logFile.Close())
-	}
 	log.Info("muster", "version", env.Version, "configuration", cfg.File, "hosts", len(cfg.Hosts))
-	for _, warning := range cfg.Warnings {
-		log.Warn("configuration", "warning", warning.String())
+	tellWarnings(cfg, log, env.Stderr, watched)
+	var made *controller.Controller
+	clients, err := deploy.Embedded()
+	if err == nil {
+		made, err = controller.New(ctx, controller.Options{Config: cfg, Logger: log, Clients: clients, Observers: observers})
 	}
-	made, err := controller.New(ctx, controller.Options{Config: cfg, Logger: log, Clients: clients, Observers: observers, Version: env.Version})
 	if err != nil {
-		log.Error("can't start", "err", err)
+		if cfg.Server.LogFile != "" { // standard error is told by who called
+			log.Error("can't start", "err", err)
+		}
 		return nil, errors.Join(err, logFile.Close())
 	}
 	return &server{controller: made, log: log, logFile: logFile}, nil

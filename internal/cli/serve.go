@@ -17,7 +17,8 @@ at once, which loses nothing either. What happens is in the log.
 
 While the database or the mail server is away, reports and mails wait in the data directory.
 
-Exit status: 0 stopped; 2 usage or configuration; 3 the data directory or the queue could not be used.`
+Exit status: 0 stopped; 2 usage or configuration; 3 the data directory, the queue, or another thing that it takes, could not
+be used at the start; what goes wrong later is logged.`
 }
 
 // Run serves until ctx ends.

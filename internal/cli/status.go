@@ -28,12 +28,13 @@ type statusCommand struct {
 func (statusCommand) Help() string {
 	return `Shows what the database knows of each host of the configuration: its last visit, CPU, memory and uptime as last
 reported, and the alerts that hold; and, of the server, what waits to be stored or mailed and what never could be.
-Nothing is visited. On a narrow terminal columns are shortened or left out. --json has all values of the last report:
-"latest" those of statistics without instances, such as memory.usage, and "instances" those with, such as disk.usage of
-each disk.
+Nothing is visited, and nothing is written: before the first "muster run" or "muster serve" there is no database to read.
+
+On a narrow terminal columns are shortened or left out. --json has all values of the last report: "latest" those of
+statistics without instances, such as memory.usage, and "instances" those with, such as disk.usage of each disk.
 
 Exit status: 0 the last visit to every host shown brought a report; 1 some host failed or was never visited; 2 usage or
-configuration; 3 the database could not be used.`
+configuration; 3 the database could not be used, or is not there yet.`
 }
 
 // Run prints the status.
@@ -73,7 +74,7 @@ type statusResult struct {
 // readStatus returns the status of the hosts of the configuration, in its order, those never visited too, with the values
 // of instances where they are asked for.
 func readStatus(ctx context.Context, cfg *config.Config, instances bool) (_ []store.HostStatus, err error) {
-	database, err := controller.OpenStore(ctx, cfg.Database, slog.New(slog.DiscardHandler))
+	database, err := controller.ReadStore(ctx, cfg.Database, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +121,7 @@ func selectHosts(hosts []store.HostStatus, names []string) ([]store.HostStatus, 
 	}
 	for _, name := range names {
 		if !found[name] {
-			return nil, fmt.Errorf("the configuration has no host and no group %q", name)
+			return nil, misuse(fmt.Errorf("the configuration has no host and no group %q", name))
 		}
 	}
 	return selected, nil

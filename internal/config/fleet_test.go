@@ -52,7 +52,7 @@ func TestDesignDocument(t *testing.T) {
 	}
 	m := c.Mail
 	if m.Host != "smtp.example.org" || m.Port != 587 || m.Security != "starttls" || m.Username != "muster" ||
-		m.Password.Reveal() != "swordfish" || m.From != `"Muster" <muster@example.org>` || m.Timeout != 30*time.Second {
+		m.Password.Reveal() != "swordfish" || m.From != `"Muster" <muster@example.org>` || m.Timeout != 10*time.Second {
 		t.Errorf("mail %+v", m)
 	}
 	var names []string

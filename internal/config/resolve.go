@@ -105,7 +105,7 @@ func (r *resolver) mail(e *mailElement) *Mail {
 		From:     string(e.From.or("")),
 		To:       e.To.or(nil),
 		CA:       r.optionalFile(e.CA),
-		Timeout:  r.between(e.Timeout, 30*time.Second, shortest, time.Hour),
+		Timeout:  r.between(e.Timeout, 10*time.Second, shortest, time.Hour),
 	}
 	m.Port = int(e.Port.or(port(mailPort(m.Security))))
 	r.noteReceivers(e.To)

@@ -60,7 +60,7 @@ type Summary struct {
 	Ended     int            // alerts that are over
 	Firing    int            // alerts that hold now
 	Unkept    int            // visits that the queue did not take, and whose reports are lost
-	Cancelled bool           // the context ended before the sweep did
+	Cancelled bool           // some host was not visited, or not to the end, because the context ended
 }
 
 // ErrUnusable is in the chain of every error that says that the data directory, the queue, the database or the mail
@@ -242,6 +242,7 @@ func (c *Controller) sweep(ctx context.Context, scheduled time.Time) (Summary, e
 	for i, d := range due {
 		if !c.slot(ctx) {
 			c.release(due[i:]...)
+			tally.cancel()
 			break
 		}
 		visits.Go(func() {
@@ -268,7 +269,6 @@ func (c *Controller) sweep(ctx context.Context, scheduled time.Time) (Summary, e
 	}
 	err = errors.Join(err, c.observers.SweepEnded(told, sweep))
 	summary.Took = c.now().Sub(started)
-	summary.Cancelled = ctx.Err() != nil
 	c.log.InfoContext(told, "sweep ended", "sweep", scheduled, "took", summary.Took, "hosts", summary.Hosts,
 		"reported", summary.Visited, "failed", len(summary.Failed), "unkept", summary.Unkept, "cancelled", summary.Cancelled)
 	return summary, err
@@ -336,9 +336,18 @@ func (t *tally) add(v *visit.Visit, lost error) {
 	switch {
 	case v.Failure == nil:
 		t.summary.Visited++
+	case v.Failure.Kind == failure.Cancelled:
+		t.summary.Cancelled = true
 	case !saysNothing(v):
 		t.summary.Failed = append(t.summary.Failed, v)
 	}
+}
+
+// cancel notes that hosts are left unvisited.
+func (t *tally) cancel() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.summary.Cancelled = true
 }
 
 // result returns the summary, and why visits could not be kept; nil: all were.

@@ -28,13 +28,16 @@ func (j *journal) SweepStarted(ctx context.Context, s visit.Sweep) {
 
 func (j *journal) Visited(ctx context.Context, v *visit.Visit) {
 	log := j.log.With("host", v.Host, "visit", v.ID, "sweep", v.Sweep)
-	if v.Failure == nil {
+	switch {
+	case v.Failure == nil:
 		log.InfoContext(ctx, "visit ended", "took", v.Took, "sent", v.Sent, "received", v.Received,
 			"statistics", len(v.Report.Statistics), "failures", len(v.Report.Failures), "uploaded", v.Uploaded)
 		for _, f := range v.Report.Failures {
 			log.WarnContext(ctx, "source failed", "source", f.Source, "err", f.Reason)
 		}
-	} else {
+	case saysNothing(v):
+		log.InfoContext(ctx, "visit skipped", "stage", v.Failure.Stage, "kind", v.Failure.Kind, "err", v.Failure.Err)
+	default:
 		log.WarnContext(ctx, "visit failed", "took", v.Took, "stage", v.Failure.Stage, "kind", v.Failure.Kind,
 			"err", v.Failure.Err, "advice", v.Failure.Help())
 	}

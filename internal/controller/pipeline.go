@@ -261,7 +261,7 @@ type database struct {
 func newDatabase(o Options) (*database, error) {
 	c := o.Config.Database
 	if err := store.CheckURL(c.URL); err != nil {
-		return nil, fmt.Errorf("configuration: database: %w", err)
+		return nil, fmt.Errorf("%w: database: %w", ErrConfiguration, err)
 	}
 	d := &database{
 		options: store.Options{URL: c.URL, Password: c.Password.Reveal(), Logger: o.Logger},
@@ -313,17 +313,26 @@ func (d *database) Close() error {
 	return d.store.Close()
 }
 
-// OpenStore opens the database that the configuration names. The error wraps ErrUnusable, unless the configuration is
-// what is wrong. The caller closes the store.
-func OpenStore(ctx context.Context, c config.Database, log *slog.Logger) (*store.Store, error) {
-	opened, err := store.Open(ctx, store.Options{URL: c.URL, Password: c.Password.Reveal(), Logger: log})
+// ErrConfiguration is in the chain of errors that say that the configuration can't be meant so, though it could be read.
+var ErrConfiguration = errors.New("configuration")
+
+// ReadStore opens the database that the configuration names for reading, and leaves it as it is. The error wraps
+// ErrConfiguration, or ErrUnusable, which is also that of a database that is not there yet, or is ctx's. The caller closes
+// the store.
+func ReadStore(ctx context.Context, c config.Database, log *slog.Logger) (*store.Store, error) {
+	opened, err := store.Open(ctx, store.Options{URL: c.URL, Password: c.Password.Reveal(), Logger: log, AsIs: true})
 	switch {
 	case errors.Is(err, store.ErrURL):
-		return nil, fmt.Errorf("configuration: database: %w", err)
+		return nil, fmt.Errorf("%w: database: %w", ErrConfiguration, err)
 	case err != nil && ctx.Err() != nil:
-		return nil, ctx.Err()
+		return nil, err
 	case err != nil:
 		return nil, fmt.Errorf("database %w: %w", ErrUnusable, err)
+	}
+	if v := opened.Version(); v.Now != v.Program {
+		err := fmt.Errorf("database %w: %s has version %d, this program needs %d: muster run and muster serve see to that, or muster db migrate",
+			ErrUnusable, opened, v.Now, v.Program)
+		return nil, errors.Join(err, opened.Close())
 	}
 	return opened, nil
 }

@@ -1,12 +1,14 @@
 package controller
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -17,6 +19,7 @@ import (
 	"muster/internal/failure"
 	"muster/internal/queue"
 	"muster/internal/report"
+	"muster/internal/store"
 	"muster/internal/visit"
 	"muster/internal/watch"
 )
@@ -258,6 +261,72 @@ func TestSweepThatIsCancelled(t *testing.T) {
 			t.Errorf("%d visits began, %v", len(f.visited), h.kinds())
 		}
 	})
+}
+
+// A sweep all of whose visits have ended is complete, whatever ends while it is stored.
+func TestSweepThatIsCompleteIsNotCancelled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _, h := newTestController(t, 10, 4)
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		c.observers = append(c.observers, &visits{func() {
+			if len(h.kinds()) == 1 && h.kinds()[""] == 10 {
+				cancel()
+			}
+		}})
+		summary, err := c.Run(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ctx.Err() == nil || summary.Cancelled || summary.Visited != 10 {
+			t.Errorf("summary = %+v, want ten visits and that nothing was cancelled", summary)
+		}
+	})
+}
+
+// A start that is interrupted is no failure of the database, and a mistake in its URL is none either.
+func TestReadStoreSaysWhoseFaultItIs(t *testing.T) {
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	here := "sqlite:" + filepath.Join(t.TempDir(), "muster.db")
+	for name, c := range map[string]struct {
+		ctx                     context.Context
+		url                     string
+		want, neither, nor, not error
+	}{
+		"interrupted": {ended, here, context.Canceled, ErrUnusable, ErrConfiguration, store.ErrUnavailable},
+		"not there":   {t.Context(), here, ErrUnusable, ErrConfiguration, context.Canceled, store.ErrDenied},
+		"no URL":      {t.Context(), "sqlite:", ErrConfiguration, ErrUnusable, context.Canceled, store.ErrUnavailable},
+	} {
+		database, err := ReadStore(c.ctx, config.Database{URL: c.url}, slog.New(slog.DiscardHandler))
+		if err == nil {
+			_ = database.Close()
+		}
+		if !errors.Is(err, c.want) {
+			t.Errorf("%s: %v, want %v", name, err, c.want)
+		}
+		for _, other := range []error{c.neither, c.nor, c.not} {
+			if errors.Is(err, other) {
+				t.Errorf("%s: %v is also %v", name, err, other)
+			}
+		}
+	}
+}
+
+// A visit that did not take place for reasons that are not the host's is no warning.
+func TestJournalTellsSkippedFromFailed(t *testing.T) {
+	host := visit.Host{Name: "web1", Address: "127.0.0.1"}
+	for kind, want := range map[failure.Kind]string{
+		failure.Busy: `level=INFO msg="visit skipped"`, failure.Cancelled: `level=INFO msg="visit skipped"`,
+		failure.Refused: `level=WARN msg="visit failed"`,
+	} {
+		var log bytes.Buffer
+		j := newJournal(slog.New(slog.NewTextHandler(&log, nil)))
+		j.Visited(t.Context(), visit.Failed(host, sweepTime, failure.New(failure.Dial, kind, errors.New("because"))))
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("%s: the log is %q, want %s", kind, log.String(), want)
+		}
+	}
 }
 
 func TestSweepReturnsWhatObserversSay(t *testing.T) {

@@ -25,14 +25,14 @@ var ErrNoClients = errors.New("there are no clients here")
 type Platform = manifest.Platform
 
 // Clients is a set of clients, one for each platform. Programs are unpacked when they are first needed, checked against
-// their SHA-256, shared by all installations that go on at the same time, and given back to the garbage collector after the
-// last one. It is safe for concurrent use.
+// their SHA-256, shared by all uploads that go on at the same time, and given back to the garbage collector after the last
+// one. It is safe for concurrent use.
 type Clients struct {
 	folder  fs.FS
 	clients map[Platform]*client // written by Open alone
 }
 
-// client is the client for one platform. Its content is held weakly: installations keep it alive.
+// client is the client for one platform. Its content is held weakly: uploads keep it alive.
 type client struct {
 	manifest.Entry
 	platform Platform
@@ -96,7 +96,8 @@ func (c *Clients) Platforms() []Platform {
 	return platforms
 }
 
-// Program returns the program for a platform, unpacked and checked. The bytes are shared: they must not be written to.
+// Program returns the program for a platform, unpacked and checked. Others may share the bytes: they must not be written
+// to.
 func (c *Clients) Program(p Platform) ([]byte, error) {
 	found, ok := c.clients[p]
 	if !ok {

@@ -2,13 +2,17 @@ package deploy_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/fstest"
 
@@ -17,6 +21,7 @@ import (
 	"muster/internal/deploy"
 	"muster/internal/deploy/deploytest"
 	"muster/internal/deploy/manifest"
+	"muster/internal/sshtest"
 )
 
 var linux = deploy.Platform{OS: "linux", Arch: "amd64"}
@@ -61,23 +66,57 @@ func TestProgram(t *testing.T) {
 	}
 }
 
-func TestProgramIsUnpackedOnceForAll(t *testing.T) {
-	clients := deploytest.Set(t, "1", map[deploy.Platform]string{linux: strings.Repeat("a program", 1000)})
-	programs := make([][]byte, 8)
-	var readers sync.WaitGroup
-	for i := range programs {
-		readers.Go(func() {
-			var err error
-			if programs[i], err = clients.Program(linux); err != nil {
-				t.Error(err)
-			}
-		})
+// countingFS counts how often a file of it is opened, by whatever way.
+type countingFS struct {
+	fs.FS
+	name   string
+	opened atomic.Int32
+}
+
+func (c *countingFS) Open(name string) (fs.File, error) {
+	if name == c.name {
+		c.opened.Add(1)
 	}
-	readers.Wait()
-	for _, p := range programs {
-		if !bytes.Equal(p, programs[0]) {
-			t.Error("readers got different programs")
-		}
+	return c.FS.Open(name)
+}
+
+// A program is shared from when an upload needs it until that upload ends, whatever the garbage collector does in between,
+// and not any longer.
+func TestProgramIsUnpackedOnceForAllUploads(t *testing.T) {
+	platform := deploytest.Native()
+	files := &countingFS{
+		FS:   deploytest.Files(t, "1.0", map[deploy.Platform]string{platform: script("1.0")}),
+		name: platform.FileName(),
+	}
+	clients, err := deploy.Open(files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files.opened.Store(0)
+	h := newHost(t, func(o *sshtest.Options) {
+		o.Exec = answering(map[string]sshtest.Handler{"sha": func(ctx context.Context, s *sshtest.Session) sshtest.Exit {
+			runtime.GC() // the upload is under way: it checks what has arrived
+			var others sync.WaitGroup
+			for range 4 {
+				others.Go(func() {
+					if _, err := clients.Program(platform); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			others.Wait()
+			return sshtest.Shell(ctx, s)
+		}})
+	})
+	if !install(t, h, clients, "").Uploaded {
+		t.Fatal("the client was not uploaded")
+	}
+	if n := files.opened.Load(); n != 1 {
+		t.Errorf("the program was unpacked %d times for one upload and what went on beside it", n)
+	}
+	runtime.GC()
+	if _, err := clients.Program(platform); err != nil || files.opened.Load() != 2 {
+		t.Errorf("after the upload the program was unpacked %d times, want 2: it is still held; %v", files.opened.Load(), err)
 	}
 }
 

@@ -2,10 +2,12 @@
 // into the server, the folders of a host in which one of them can live, and whether it is there already.
 //
 // A client is named by its content (muster-client-<hash>), so that a name is never used for two programs. It is written
-// under a temporary name that nobody else has, with mode 0700 while it is still empty; its length and its SHA-256 are
-// checked by reading it back; then it is renamed into place and run once to see that it runs there. So two servers, or two
-// visits, that install at the same time do each other no harm, and what has the name is whole. A client that is there
-// already is not uploaded again.
+// under a temporary name that nobody else has, with mode 0700 while it is still empty; its SHA-256 is checked, by the host's
+// own tool (sha256sum, shasum, sha256, certutil) or, where there is none, by reading it back; then it is renamed into place
+// and run once to see that it runs there. So two servers, or two visits, that install at the same time do each other no
+// harm, and what has the name is whole. A client that is there already is not uploaded again. The check is against damage
+// and strangers: a host's administrator, who can make a tool say anything, can also run another program in the client's
+// place.
 //
 // # Folders
 //

@@ -197,11 +197,9 @@ func TestInstallWithoutATool(t *testing.T) {
 	install(t, h, scripts(t, "1.0"), "")
 }
 
-// Nobody's installation disturbs another's: all of them end with the same whole file and nothing beside it.
-func TestInstallRace(t *testing.T) {
-	h := newHost(t, nil)
-	clients := scripts(t, "1.0")
-	conns := []*remote.Conn{h.conn, connect(t, h.Server), connect(t, h.Server), connect(t, h.Server)}
+// installAtOnce installs over several connections at the same time.
+func installAtOnce(t *testing.T, clients *deploy.Clients, conns ...*remote.Conn) {
+	t.Helper()
 	var visits sync.WaitGroup
 	for _, conn := range conns {
 		visits.Go(func() {
@@ -211,6 +209,12 @@ func TestInstallRace(t *testing.T) {
 		})
 	}
 	visits.Wait()
+}
+
+// Nobody's installation disturbs another's: all of them end with the same whole file and nothing beside it.
+func TestInstallRace(t *testing.T) {
+	h := newHost(t, nil)
+	installAtOnce(t, scripts(t, "1.0"), h.conn, connect(t, h.Server), connect(t, h.Server), connect(t, h.Server))
 	if got := files(t, h.cache()); !slices.Equal(got, []string{nameOf(script("1.0"))}) {
 		t.Errorf("the folder holds %q, want the client alone", got)
 	}

@@ -180,25 +180,6 @@ func isSimple(s string) bool {
 	return true
 }
 
-// quote returns a path as every POSIX shell, csh and fish read it.
-func quote(s string) string {
-	if isSimple(s) {
-		return s
-	}
-	var b strings.Builder
-	b.WriteByte('\'')
-	for _, r := range s {
-		switch r {
-		case '\'', '\\', '!': // fish reads \ within quotes, csh !, and all of them a \ outside
-			b.WriteString(`'\` + string(r) + `'`)
-		default:
-			b.WriteRune(r)
-		}
-	}
-	b.WriteByte('\'')
-	return b.String()
-}
-
 func impossible(directory, why string) *failure.Error {
 	return failure.New(failure.Deploy, failure.Configuration,
 		fmt.Errorf("directory %s can't be used: %w", report.Visible(directory, saidLimit), errors.New(why)))

@@ -1,41 +1,10 @@
 package deploy
 
 import (
-	"os/exec"
 	"slices"
 	"strings"
 	"testing"
 )
-
-// Each shell that is on this machine must read a quoted path as it was.
-func TestQuote(t *testing.T) {
-	paths := []string{
-		"/home/u/.cache/muster", "/a b", "/it's", `/back\\slash\`, "/wow!!", "/$HOME `id` $(id)", `/"quoted"`, "/a;b&c|d>e<f", "/*?[x]{y}~",
-		"/grüße", "/-n", "/%d",
-	}
-	for _, p := range paths {
-		if isSimple(p) != (quote(p) == p) {
-			t.Errorf("%s is quoted as %s", p, quote(p))
-		}
-		for _, shell := range []string{"sh", "bash", "zsh", "tcsh", "csh", "fish", "busybox"} {
-			program, err := exec.LookPath(shell)
-			if err != nil {
-				continue
-			}
-			arguments := []string{"-c", "printf %s " + quote(p)}
-			if shell == "busybox" {
-				arguments = append([]string{"sh"}, arguments...)
-			}
-			got, err := exec.Command(program, arguments...).Output()
-			if err != nil || string(got) != p {
-				t.Errorf("%s reads %s as %q, %v; want %q", shell, quote(p), got, err, p)
-			}
-		}
-	}
-	if got, want := quote(`/it's a\b!`), `'/it'\''s a'\\'b'\!''`; got != want {
-		t.Errorf("got %s, want %s, which csh and fish read too", got, want)
-	}
-}
 
 func TestParseAccount(t *testing.T) {
 	for said, want := range map[string]account{

@@ -35,7 +35,7 @@ func (i *installation) probe(ctx context.Context, p place) (string, *failure.Err
 // the POSIX shells there, which do not.
 func (i *installation) commands(p place) []string {
 	if !i.windows() {
-		return []string{quote(p.file(i.name()))}
+		return []string{remote.Quote(p.file(i.name()))}
 	}
 	command := p.command + `\` + i.name()
 	return []string{command, strings.ReplaceAll(command, `\`, "/")}

@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"golang.org/x/crypto/ssh"
@@ -72,16 +71,7 @@ func TestInstallBySSHD(t *testing.T) {
 func TestInstallRaceBySSHD(t *testing.T) {
 	s := testserver.SSHD(t, testserver.SSHDOptions{})
 	clients := deploytest.Clients(t)
-	conns := []*remote.Conn{dial(t, s), dial(t, s), dial(t, s)}
-	var visits sync.WaitGroup
-	for _, conn := range conns {
-		visits.Go(func() {
-			if _, err := clients.Install(t.Context(), conn, deploytest.Native(), ""); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	visits.Wait()
+	installAtOnce(t, clients, dial(t, s), dial(t, s), dial(t, s))
 	program, err := clients.Program(deploytest.Native())
 	if err != nil {
 		t.Fatal(err)

@@ -9,10 +9,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"runtime"
 	"strings"
 	"time"
 
 	"muster/internal/failure"
+	"muster/internal/remote"
 	"muster/internal/report"
 )
 
@@ -34,6 +36,7 @@ func (i *installation) upload(ctx context.Context, p place) (bool, *failure.Erro
 	if err != nil {
 		return false, failure.New(failure.Deploy, failure.Internal, err)
 	}
+	defer runtime.KeepAlive(program) // others who upload meanwhile find it; its bytes alone would not keep it
 	temporary := report.UploadPrefix + hex.EncodeToString(random(8))
 	if i.windows() {
 		temporary += ".exe"
@@ -134,11 +137,11 @@ func (i *installation) hashCommand(p place, name string) string {
 	case "windows":
 		return "certutil -hashfile " + p.command + `\` + name + " SHA256"
 	case "darwin":
-		return "shasum -a 256 " + quote(p.file(name))
+		return "shasum -a 256 " + remote.Quote(p.file(name))
 	case "freebsd":
-		return "sha256 -q " + quote(p.file(name))
+		return "sha256 -q " + remote.Quote(p.file(name))
 	}
-	return "sha256sum " + quote(p.file(name))
+	return "sha256sum " + remote.Quote(p.file(name))
 }
 
 // findSum returns the first word of the output that looks like a SHA-256, in lower case, or nothing.

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"muster/internal/failure"
+	"muster/internal/remote"
 	"muster/internal/report"
 )
 
@@ -158,7 +159,7 @@ func (i *installation) look(ctx context.Context, named, folders []string) ([]par
 		}
 		command += "; ls -ldn"
 		for _, folder := range list {
-			command += " " + quote(folder)
+			command += " " + remote.Quote(folder)
 		}
 	}
 	answer, err := i.conn.Output(ctx, command, nil)

@@ -11,6 +11,7 @@ import (
 	"net/textproto"
 	"os"
 	"strings"
+	"time"
 
 	"muster/internal/report"
 )
@@ -109,10 +110,12 @@ func (s *Sender) failure(ctx context.Context, step Step, err error) *Error {
 	var reply *textproto.Error
 	var network net.Error
 	switch {
-	case ctx.Err() != nil:
+	case errors.Is(ctx.Err(), context.Canceled):
 		e.Err, e.Temporary = context.Cause(ctx), true
 		e.Advice = "nothing is wrong: it was cancelled"
 		return e
+	case isOver(ctx):
+		e.Err, e.Temporary = fmt.Errorf("no answer in the time that was left: %w", context.DeadlineExceeded), true
 	case errors.As(err, &reply):
 		e.Code = reply.Code
 		e.Temporary = reply.Code/100 == 4
@@ -128,6 +131,12 @@ func (s *Sender) failure(ctx context.Context, step Step, err error) *Error {
 	}
 	e.Advice = s.advice(e)
 	return e
+}
+
+// isOver says whether ctx's deadline has come. What waits for it by itself may notice that before ctx does.
+func isOver(ctx context.Context) bool {
+	deadline, ok := ctx.Deadline()
+	return ctx.Err() != nil || ok && !time.Now().Before(deadline)
 }
 
 // printable returns what a server said in one line, without the password should it repeat it.

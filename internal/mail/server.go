@@ -22,8 +22,9 @@ const (
 	TLS      = "tls"      // TLS from the first byte (RFC 8314)
 )
 
-// DefaultTimeout bounds each step where the configuration says nothing.
-const DefaultTimeout = 30 * time.Second
+// DefaultTimeout bounds each step where the configuration says nothing. It is well below what the end of a sweep has for
+// all of its mails: a server that falls silent is to be named as such, by the step at which it did.
+const DefaultTimeout = 10 * time.Second
 
 // Server is an SMTP server and how to use it. It never prints its password.
 type Server struct {

@@ -93,6 +93,28 @@ func TestEndlessAnswerIsBounded(t *testing.T) {
 	}
 }
 
+// A server that is silent for longer than the caller can wait is at fault, not the caller: the failure says so, and advises
+// what the step's own timeout would.
+func TestSilenceUntilTheDeadline(t *testing.T) {
+	for verb, step := range map[string]mail.Step{"greeting": mail.StepGreeting, "RCPT": mail.StepRecipient, ".": mail.StepContent} {
+		t.Run(verb, func(t *testing.T) {
+			t.Parallel()
+			settings, _ := fake(t, ordinary().without(verb))
+			settings.Timeout = time.Hour
+			ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+			defer cancel()
+			err := newSender(t, settings).Send(ctx, to(t, "ops@example.org"))
+			failure := failureOf(t, err, step)
+			if !failure.Temporary || !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "no answer") {
+				t.Errorf("%+v", failure)
+			}
+			if failure.Advice == "" || strings.Contains(failure.Advice, "nothing is wrong") {
+				t.Errorf("the advice is %q", failure.Advice)
+			}
+		})
+	}
+}
+
 // A context that ends, ends the conversation in the middle.
 func TestCancel(t *testing.T) {
 	for _, verb := range []string{"greeting", "EHLO", "RCPT", "."} {

@@ -269,12 +269,12 @@ func (h *HostKeys) scanHint(address string) string {
 	command := "ssh-keyscan "
 	folder := filepath.Dir(h.files[0])
 	if _, err := os.Stat(folder); errors.Is(err, fs.ErrNotExist) {
-		command = "mkdir -p -m 700 " + shellWord(folder) + " && " + command
+		command = "mkdir -p -m 700 " + Quote(folder) + " && " + command
 	}
 	if port != "22" {
 		command += "-p " + port + " "
 	}
-	return command + shellWord(host) + " >> " + shellWord(h.files[0])
+	return command + Quote(host) + " >> " + Quote(h.files[0])
 }
 
 // describe lists the known keys.

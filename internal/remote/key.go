@@ -26,7 +26,7 @@ func LoadKey(path string) (ssh.Signer, error) {
 	}
 	if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && isTooOpen(info) {
 		return nil, configuration(fmt.Errorf("the private key %s has the mode %04o: others can read it",
-			path, info.Mode().Perm()), "run: chmod 600 "+shellWord(path))
+			path, info.Mode().Perm()), "run: chmod 600 "+Quote(path))
 	}
 	return key, nil
 }

@@ -175,13 +175,14 @@ func newHostRow(v *Visit, row *visitRow) hostRow {
 	return host
 }
 
-// later returns what two visits to the same host say of it, as the database would make of one after the other.
+// later returns what two visits to the same host say of it, as the database would make of b after a.
 func later(a, b hostRow) hostRow {
 	last, success := a, a
-	if b.Visited.After(a.Visited) {
+	if b.Visited.After(a.Visited) || b.Visited.Before(a.Visited.Add(-tardy)) {
 		last = b
 	}
-	if b.SucceededSweep != nil && (a.SucceededSweep == nil || *b.SucceededSweep > *a.SucceededSweep) {
+	if b.SucceededSweep != nil && (a.SucceededSweep == nil || *b.SucceededSweep > *a.SucceededSweep ||
+		*b.SucceededSweep < *a.SucceededSweep-tardy.Milliseconds()) {
 		success = b
 	}
 	last.OS, last.Arch, last.Hostname, last.Client = success.OS, success.Arch, success.Hostname, success.Client

@@ -25,12 +25,16 @@ type engine struct {
 	oneWriter bool   // one transaction at a time
 	rows      int    // statistics in one INSERT
 
+	timeout time.Duration // of each question before a migration
+	notice  time.Duration // after which a migration that is not over is worth a line in the log
+
 	open      func(ctx context.Context) (*sql.DB, error) // a pool that has connected; the database exists
 	dialector func(*sql.DB) gorm.Dialector
 	goose     goose.Dialect
 	locker    func() (goose.ProviderOption, error) // keeps two servers from migrating at once; nil: no need of one
 	repair    func(context.Context, *sql.DB) error // mends what an interrupted migration has left; nil: nothing can be left
 	incoming  func(column string) string           // the value that an upsert brings
+	earlier   func(instant string) string          // an instant of a column, less tardy
 	code      func(error) (fault, bool)            // classifies the engine's own errors
 
 	space func(context.Context, *sql.DB) (space, error)              // what the database takes on disk
@@ -44,12 +48,15 @@ func CheckURL(url string) error {
 	return err
 }
 
+const migrationNotice = 3 * time.Second
+
 func newEngine(o Options, log *slog.Logger) (*engine, error) {
 	e, err := engineOf(o, log)
-	if err == nil {
-		e.asIs = o.AsIs
+	if err != nil {
+		return nil, err
 	}
-	return e, err
+	e.asIs, e.timeout, e.notice = o.AsIs, transactionTimeout, migrationNotice
+	return e, nil
 }
 
 func engineOf(o Options, log *slog.Logger) (*engine, error) {

@@ -41,6 +41,35 @@ func testHostsForward(t *testing.T, x *target) {
 	}
 }
 
+// testHostsClock has the server's clock jump years ahead for one visit. As soon as it is right again the host must look as
+// it does then, whether the visits come one by one or at once, and a repeated delivery of a little while ago changes nothing.
+func testHostsClock(t *testing.T, x *target) {
+	s := x.open(t)
+	at := func(minute int) time.Time { return noon().Add(time.Duration(minute) * time.Minute) }
+	for name, split := range map[string]bool{"onebyone": true, "atonce": false} {
+		ahead := one(name, noon().AddDate(10, 0, 0), report.Statistic{Name: "uptime", Unit: "s", Value: 1})
+		ahead.Report.OS = "ahead"
+		success := one(name, at(0), report.Statistic{Name: "uptime", Unit: "s", Value: 2})
+		success.Report.OS = "now"
+		visits := []Visit{ahead, success, broken(name, at(1)), broken(name, at(-58))}
+		if split {
+			for _, v := range visits {
+				save(t, s, v)
+			}
+		} else {
+			save(t, s, visits...)
+		}
+		h := readHost(t, s, name)
+		if h.VisitSweep != at(1).UnixMilli() || !h.Visited.Equal(at(1).Add(time.Second)) {
+			t.Errorf("%s: the last visit is %+v", name, h)
+		}
+		if h.SucceededSweep == nil || *h.SucceededSweep != at(0).UnixMilli() || h.OS != "now" ||
+			!h.Succeeded.Equal(at(0).Add(time.Second)) {
+			t.Errorf("%s: the last success is %+v", name, h)
+		}
+	}
+}
+
 func testSweeps(t *testing.T, x *target) {
 	s := x.open(t)
 	sweep := Sweep{Time: noon(), Started: noon().Add(time.Second), Hosts: 10}

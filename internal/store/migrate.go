@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"sync"
+	"time"
 
 	"github.com/pressly/goose/v3"
 )
@@ -36,6 +38,8 @@ func (e *engine) prepare(ctx context.Context, pool *sql.DB, log *slog.Logger) (V
 	}
 	sources := provider.ListSources()
 	v := Version{Program: sources[len(sources)-1].Version}
+	ctx, cancel := context.WithTimeout(ctx, e.timeout)
+	defer cancel()
 	// The migration library would create its table.
 	var tables int
 	if err := pool.QueryRowContext(ctx, "SELECT count(*) FROM "+e.ownTables+" = 'goose_db_version'").Scan(&tables); err != nil {
@@ -71,7 +75,7 @@ func (e *engine) migrate(ctx context.Context, pool *sql.DB, log *slog.Logger) (V
 	}
 	tries := len(provider.ListSources()) + 3 // the table of versions takes up to two steps
 	for try := 1; ; try++ {
-		before, after, err := e.up(ctx, provider, pool)
+		before, after, err := e.up(ctx, provider, pool, log)
 		if err == nil {
 			if before != after {
 				log.Info("database migrated", "database", e.place, "from", before, "to", after)
@@ -103,7 +107,21 @@ func (e *engine) provider(pool *sql.DB) (*goose.Provider, error) {
 	return goose.NewProvider(e.goose, pool, files, options...)
 }
 
-func (e *engine) up(ctx context.Context, provider *goose.Provider, pool *sql.DB) (before, after int64, err error) {
+func (e *engine) up(ctx context.Context, provider *goose.Provider, pool *sql.DB, log *slog.Logger) (before, after int64, err error) {
+	before, after, err = e.versions(ctx, provider, pool)
+	if err != nil || before == after {
+		return before, after, err
+	}
+	defer e.noticeAfter(ctx, log)()
+	_, err = provider.Up(ctx)
+	return before, after, err
+}
+
+// versions returns the version of the database, after mending what an interrupted migration has left, and the program's. It
+// makes the table of versions where there is none.
+func (e *engine) versions(ctx context.Context, provider *goose.Provider, pool *sql.DB) (before, after int64, err error) {
+	ctx, cancel := context.WithTimeout(ctx, e.timeout)
+	defer cancel()
 	if e.repair != nil {
 		if err := e.repair(ctx, pool); err != nil {
 			return 0, 0, fmt.Errorf("look for an interrupted migration: %w", err)
@@ -116,9 +134,26 @@ func (e *engine) up(ctx context.Context, provider *goose.Provider, pool *sql.DB)
 	if before > after {
 		return before, after, newer(before, after)
 	}
-	if before == after {
-		return before, after, nil
+	return before, after, nil
+}
+
+// noticeAfter has the log say after a while that the migration is not over. The returned function ends that, and waits for
+// it.
+func (e *engine) noticeAfter(ctx context.Context, log *slog.Logger) (end func()) {
+	ended := make(chan struct{})
+	var noticing sync.WaitGroup
+	noticing.Go(func() {
+		timer := time.NewTimer(e.notice)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			log.Info("the database is being migrated, by this server or by another that it waits for", "database", e.place)
+		case <-ctx.Done():
+		case <-ended:
+		}
+	})
+	return func() {
+		close(ended)
+		noticing.Wait()
 	}
-	_, err = provider.Up(ctx)
-	return before, after, err
 }

@@ -49,7 +49,10 @@ func newMySQL(u *url.URL, password string, log *slog.Logger) (*engine, error) {
 		goose: goose.DialectMySQL,
 		// The newer spelling, a row alias, is not known to MariaDB.
 		incoming: func(column string) string { return "VALUES(" + column + ")" },
-		code:     mysqlFault,
+		earlier: func(instant string) string {
+			return fmt.Sprintf("%s - INTERVAL %d SECOND", instant, int(tardy.Seconds()))
+		},
+		code: mysqlFault,
 
 		ownTables: "information_schema.tables WHERE table_schema = DATABASE() AND table_name",
 		space:     mysqlSpace,

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -60,6 +62,50 @@ func testOpenAtOnce(t *testing.T, x *target) {
 		if err := s.Close(); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// testLockedVersions has somebody hold the table of versions for ever.
+func testLockedVersions(t *testing.T, x *target) {
+	x.needsServer(t)
+	o := x.fresh(t)
+	s := openStore(t, o)
+	holder, err := s.pool.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer holder.Close()
+	statements := []string{"BEGIN", "LOCK TABLE goose_db_version IN ACCESS EXCLUSIVE MODE"}
+	if s.engine.name == "mysql" {
+		statements = []string{"LOCK TABLES goose_db_version WRITE"}
+	}
+	for _, statement := range statements {
+		if _, err := holder.ExecContext(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, asIs := range []bool{false, true} {
+		o.AsIs = asIs
+		e, err := newEngine(o, o.Logger)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.timeout = 200 * time.Millisecond
+		pool, err := e.open(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := open(t.Context(), e, pool, o.Logger); !errors.Is(err, ErrUnavailable) {
+			t.Errorf("as it is %v: %v, want ErrUnavailable", asIs, err)
+		}
+		_ = pool.Close()
+	}
+	release := "ROLLBACK"
+	if s.engine.name == "mysql" {
+		release = "UNLOCK TABLES"
+	}
+	if _, err := holder.ExecContext(t.Context(), release); err != nil {
+		t.Fatal(err)
 	}
 }
 

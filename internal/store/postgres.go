@@ -36,7 +36,10 @@ func newPostgres(u *url.URL, password string) (*engine, error) {
 		goose:    goose.DialectPostgres,
 		locker:   postgresLocker,
 		incoming: func(column string) string { return "excluded." + column },
-		code:     postgresFault,
+		earlier: func(instant string) string {
+			return fmt.Sprintf("%s - INTERVAL '%d seconds'", instant, int(tardy.Seconds()))
+		},
+		code: postgresFault,
 
 		ownTables: "information_schema.tables WHERE table_schema = current_schema() AND table_name",
 		space:     postgresSpace,

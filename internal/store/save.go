@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"time"
 
 	"gorm.io/gorm"
@@ -194,13 +195,21 @@ func readSeries(tx *gorm.DB, ids []int64) (map[int64]seriesRow, error) {
 	return stored, nil
 }
 
-// upsertHosts notes the last visit and the last successful one of each host, if they are later than those noted.
+// tardy is how much older than what is noted of a host a visit may be to pass for one that is delivered late, or a second
+// time. What is noted further ahead was noted by a clock that was ahead, and gives way: otherwise the host would look as it
+// did then until that time has really come.
+const tardy = time.Hour
+
+// upsertHosts notes the last visit and the last successful one of each host, if they are later than those noted, or more
+// than tardy earlier. The batch's own visits to a host have been merged by the same rule, in the function later.
 func (s *Store) upsertHosts(tx *gorm.DB, hosts []hostRow) error {
 	u := upsert{engine: s.engine, table: "hosts", key: "name"}
-	u.advance(u.incoming("visited")+" > "+u.stored("visited"),
+	visited, before := u.incoming("visited"), u.stored("visited")
+	u.advance(visited+" > "+before+" OR "+visited+" < "+s.engine.earlier(before),
 		"group_path", "address", "visit_sweep", "visit_id", "visited")
-	u.advance(u.incoming("succeeded_sweep")+" IS NOT NULL AND ("+u.stored("succeeded_sweep")+" IS NULL OR "+
-		u.incoming("succeeded_sweep")+" > "+u.stored("succeeded_sweep")+")",
+	swept, before := u.incoming("succeeded_sweep"), u.stored("succeeded_sweep")
+	u.advance(swept+" IS NOT NULL AND ("+before+" IS NULL OR "+swept+" > "+before+" OR "+
+		swept+" < "+before+" - "+strconv.FormatInt(tardy.Milliseconds(), 10)+")",
 		"os", "arch", "hostname", "client", "succeeded", "succeeded_sweep")
 	// Somebody visits it, so some configuration has it.
 	u.advance(u.stored("removed")+" IS NOT NULL AND "+u.incoming("visited")+" > "+u.stored("removed"), "removed")

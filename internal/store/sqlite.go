@@ -33,6 +33,10 @@ func newSQLite(path string) (*engine, error) {
 		dialector: func(db *sql.DB) gorm.Dialector { return gormsqlite.New(gormsqlite.Config{Conn: db}) },
 		goose:     goose.DialectSQLite3,
 		incoming:  func(column string) string { return "excluded." + column },
+		// Instants are texts that compare like their times, to the second with and without a fraction.
+		earlier: func(instant string) string {
+			return fmt.Sprintf("datetime(%s, '-%d seconds')", instant, int(tardy.Seconds()))
+		},
 		code:      sqliteFault,
 		ownTables: "sqlite_schema WHERE type = 'table' AND name",
 		space:     sqliteSpace,

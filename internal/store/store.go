@@ -42,7 +42,8 @@ type Store struct {
 const transactionTimeout = time.Minute
 
 // Open connects to the database, creates it if it does not exist, migrates it to the version of this program, and returns
-// a store that the caller closes. Several servers may open the same database at once: one migrates, the others wait.
+// a store that the caller closes. Several servers may open the same database at once: one migrates, the others wait, for
+// five minutes at most.
 //
 // Errors: ErrURL, ErrDenied, ErrUnavailable, ErrNewer, with AsIs ErrMissing; or ctx's, if that ended first.
 func Open(ctx context.Context, o Options) (*Store, error) {

@@ -7,8 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// What a column holds at most, in bytes. The limits of MySQL's VARCHAR columns count characters, of which there are never
-// more.
+// What a column holds at most: characters where it tells things apart, as reports, the configuration and MySQL's VARCHAR
+// columns count, so that what they let through is not shortened here; bytes where it is for people to read.
 const (
 	maxHost     = 255
 	maxGroups   = 1024
@@ -51,11 +51,11 @@ func prose(s string, limit int) string {
 	return head(s, limit-len(mark)) + mark
 }
 
-// key returns s for a column that tells things apart: cleaned, and where it is longer than limit bytes its end is replaced
-// by a hash of the whole, so that different keys stay different.
+// key returns s for a column that tells things apart: cleaned, and where it is longer than limit characters its end is
+// replaced by a hash of the whole, so that different keys stay different.
 func key(s string, limit int) string {
 	s = clean(s)
-	if len(s) <= limit {
+	if len(s) <= limit || utf8.RuneCountInString(s) <= limit {
 		return s
 	}
 	sum := sha256.Sum256([]byte(s))
@@ -63,7 +63,7 @@ func key(s string, limit int) string {
 	if limit <= len(tail) {
 		return tail[:limit]
 	}
-	return head(s, limit-len(tail)) + tail
+	return string([]rune(s)[:limit-len(tail)]) + tail
 }
 
 // head returns the first limit bytes of s, without a character that they would cut.

@@ -21,12 +21,15 @@ import (
 func TestTextsAreBounded(t *testing.T) {
 	for _, s := range weirdTexts() {
 		for _, limit := range []int{17, 20, 32, 255, 1000} {
-			for name, f := range map[string]func(string, int) string{"prose": prose, "key": key} {
-				got := f(s, limit)
-				if len(got) > limit || !utf8.ValidString(got) || strings.ContainsRune(got, 0) {
+			for name, f := range map[string]struct {
+				cut    func(string, int) string
+				length func(string) int
+			}{"prose": {prose, func(s string) int { return len(s) }}, "key": {key, utf8.RuneCountInString}} {
+				got := f.cut(s, limit)
+				if f.length(got) > limit || !utf8.ValidString(got) || strings.ContainsRune(got, 0) {
 					t.Errorf("%s(%.20q, %d) is %q", name, s, limit, got)
 				}
-				if c := clean(s); len(c) <= limit && got != c {
+				if c := clean(s); f.length(c) <= limit && got != c {
 					t.Errorf("%s(%.20q, %d) is %q, though it would fit", name, s, limit, got)
 				}
 			}
@@ -42,6 +45,33 @@ func TestTextsAreBounded(t *testing.T) {
 	if got := prose("éééé", 6); got != "é…" {
 		t.Errorf("a text that does not fit became %q", got)
 	}
+}
+
+// A migration that takes long is in the log while it goes on; one that is over in time is not.
+func TestLongMigrationIsNoticed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log logBuffer
+		e := &engine{place: "here", notice: time.Second}
+		end := e.noticeAfter(t.Context(), log.logger())
+		time.Sleep(e.notice - 1)
+		synctest.Wait()
+		if log.String() != "" {
+			t.Errorf("too early: %s", log.String())
+		}
+		time.Sleep(1)
+		synctest.Wait()
+		if !strings.Contains(log.String(), "is being migrated") || !strings.Contains(log.String(), "database=here") {
+			t.Errorf("the log is %q", log.String())
+		}
+		end()
+		var none logBuffer
+		e.noticeAfter(t.Context(), none.logger())()
+		time.Sleep(e.notice)
+		synctest.Wait()
+		if none.String() != "" {
+			t.Errorf("it was over, and still: %s", none.String())
+		}
+	})
 }
 
 func TestVisitChunks(t *testing.T) {

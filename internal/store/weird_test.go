@@ -94,6 +94,54 @@ func testTexts(t *testing.T, x *target) {
 	}
 }
 
+// testBounds: the longest that a report and the configuration let through comes back as it was, so that an alert has its
+// identity again after a restart. The characters are the widest and do not repeat, which is what fits least into an index.
+func testBounds(t *testing.T, x *target) {
+	s := x.open(t)
+	longest := func(n int) string {
+		text := make([]rune, n)
+		for i := range text {
+			text[i] = 0x20000 + rune(i*7919%0xA000)
+		}
+		return string(text)
+	}
+	r := &report.Report{
+		Visit: "visit", Host: longest(report.MaxText), Hostname: longest(report.MaxText), Time: noon(), Client: "1.0", OS: "linux",
+		Arch: "amd64", Statistics: []report.Statistic{{
+			Name: strings.Repeat("n", report.MaxName), Instance: longest(report.MaxInstance), Kind: report.Gauge,
+			Unit: strings.Repeat("u", report.MaxUnit), Value: 1,
+		}},
+	}
+	if left := r.Clean(); left > 0 || r.Failures != nil {
+		t.Fatalf("a report would not let this through: %v", r.Failures)
+	}
+	wanted := r.Statistics[0]
+	save(t, s, Visit{ID: "visit", Sweep: noon(), Host: r.Host, Started: noon(), Report: r})
+	var row seriesRow
+	if err := s.db.Take(&row).Error; err != nil {
+		t.Fatal(err)
+	}
+	if row.Host != r.Host || row.Name != wanted.Name || row.Instance != wanted.Instance || row.Unit != wanted.Unit {
+		t.Errorf("the series came back as %+v", row)
+	}
+	if h := readHost(t, s, r.Host); h.Hostname != r.Hostname {
+		t.Errorf("the name of the machine came back as %q", h.Hostname)
+	}
+	a := someAlert("a")
+	a.Host, a.Statistic, a.Instance, a.Unit = r.Host, wanted.Name, wanted.Instance, wanted.Unit
+	if err := s.SaveAlerts(t.Context(), []Alert{a}); err != nil {
+		t.Fatal(err)
+	}
+	alerts, err := s.Alerts(t.Context())
+	if err != nil || len(alerts) != 1 {
+		t.Fatalf("%d alerts, %v", len(alerts), err)
+	}
+	got := alerts[0]
+	if got.Host != a.Host || got.Statistic != a.Statistic || got.Instance != a.Instance || got.Unit != a.Unit {
+		t.Errorf("the alert came back as %+v", got)
+	}
+}
+
 // testNames: what differs in anything is another series.
 func testNames(t *testing.T, x *target) {
 	s := x.open(t)

@@ -32,34 +32,31 @@ const (
 // attempt is one visit under way.
 type attempt struct {
 	*Visitor
-	host  Host
-	log   *slog.Logger
-	visit *Visit
-	known memory // of the host; what this visit learns goes into it
+	host   Host
+	log    *slog.Logger
+	visit  *Visit
+	known  memory         // of the host; what this visit learns goes into it
+	report *report.Report // nil until it was checked
 
-	conn  *remote.Conn
-	tasks sync.WaitGroup // readers of the client's log
-	words transcript     // the client's log, and what came before the report
-	clock stopwatch
+	conn   *remote.Conn
+	tasks  sync.WaitGroup // readers of the client's log
+	words  transcript     // the client's log, and what came before the report
+	secret secret         // what the host is not to make us write down
+	clock  stopwatch
 }
 
-// outcome is what a visit brings home.
-type outcome struct {
-	report *report.Report
-	read   time.Time // when the report began to come, which is when its counters were read
-}
-
-// run goes through the stages.
-func (a *attempt) run(ctx context.Context) (outcome, error) {
+// run goes through the stages, within the visit's deadline.
+func (a *attempt) run(ctx context.Context) error {
+	ctx, cancel := within(ctx, "the visit", a.host.Deadlines.Visit)
+	defer cancel()
 	if err := a.connect(ctx); err != nil {
-		return outcome{}, err
+		return err
 	}
 	parcel, err := a.collect(ctx)
 	if err != nil {
-		return outcome{}, err
+		return err
 	}
 	a.disconnect() // the host has done its part
-	result := outcome{read: parcel.read}
 	var document []byte
 	err = a.stage(ctx, failure.Open, 0, func(context.Context) (err error) {
 		binding := seal.Binding{Host: parcel.request.Host, Visit: parcel.request.Visit}
@@ -67,13 +64,12 @@ func (a *attempt) run(ctx context.Context) (outcome, error) {
 		return err
 	})
 	if err != nil {
-		return outcome{}, err
+		return err
 	}
-	err = a.stage(ctx, failure.Decode, 0, func(context.Context) (err error) {
-		result.report, err = a.decode(document)
+	return a.stage(ctx, failure.Decode, 0, func(context.Context) (err error) {
+		a.report, err = a.decode(document, parcel.read)
 		return err
 	})
-	return result, err
 }
 
 func (a *attempt) connect(ctx context.Context) (err error) {
@@ -111,7 +107,7 @@ func (a *attempt) collect(ctx context.Context) (*parcel, error) {
 	if !remembered || !errors.As(err, &none) || !none.ended {
 		return parcel, err
 	}
-	a.log.Info("the client does not run where it was: deploying it again", "err", err)
+	a.log.Info("the client does not run where it was: deploying it again", "err", a.secret.cover(err))
 	if err := a.deploy(ctx); err != nil {
 		return nil, err
 	}
@@ -141,7 +137,7 @@ func (a *attempt) deploy(ctx context.Context) error {
 type parcel struct {
 	request report.Request
 	sealed  []byte
-	read    time.Time
+	read    time.Time // when the report began to come, which is when its counters were read
 }
 
 // request makes the request of this visit. Each call has a key and a nonce of its own.
@@ -245,7 +241,7 @@ func (a *attempt) download(ctx context.Context, frame *report.Frame, file string
 		return nil, err
 	}
 	if err := files.Remove(ctx, file); err != nil {
-		a.log.Warn("the report's file stays on the host", "file", file, "err", err)
+		a.log.Warn("the report's file stays on the host", "file", file, "err", a.secret.cover(err))
 	}
 	return sealed, nil
 }
@@ -259,8 +255,9 @@ func (a *attempt) remove(ctx context.Context, file string) {
 	}
 }
 
-// decode reads the report, compares it with the request, and adds the rates.
-func (a *attempt) decode(document []byte) (*report.Report, error) {
+// decode reads the report, compares it with the request, adds the rates, and sees to it that the counters, which were read
+// at the given time, are remembered once the visit is acknowledged.
+func (a *attempt) decode(document []byte, read time.Time) (*report.Report, error) {
 	r, err := report.Parse(document)
 	if err != nil {
 		return nil, err
@@ -272,6 +269,13 @@ func (a *attempt) decode(document []byte) (*report.Report, error) {
 	if skew := r.Time.Sub(a.now()).Round(time.Second); skew.Abs() > skewed {
 		a.log.Warn("the host's clock differs from ours", "skew", skew)
 	}
+	for i := range r.Failures {
+		r.Failures[i].Reason = a.secret.hide(r.Failures[i].Reason)
+	}
+	rates := report.Rates(a.known.counters.statistics(), r.Statistics, read.Sub(a.known.read))
+	counters := packCounters(r.Statistics)
+	a.visit.acknowledge = func() { a.hosts.advance(&a.host, counters, read) }
+	r.Statistics = append(r.Statistics, rates...)
 	return r, nil
 }
 
@@ -287,26 +291,24 @@ func (a *attempt) disconnect() {
 	a.conn = nil
 }
 
-// finish completes the visit and remembers what it taught.
-func (a *attempt) finish(result outcome, err error) {
+// finish completes the visit, which has gone through its stages or has ended early with err.
+func (a *attempt) finish(err error) error {
 	v := a.visit
-	v.Stages, v.Took = a.clock.stop(a.now()), a.now().Sub(v.Started)
-	v.Log = a.words.String()
-	if v.Log != "" {
-		a.log.Debug("what the client said", "log", v.Log)
-	}
 	if err != nil {
-		failed := *classify(a.clock.stage, err)
-		failed.Host = a.host.Name
-		v.Failure = &failed
-		a.known.doubt(&failed)
+		a.fail(err)
 	} else {
-		earlier := a.known.counters.statistics()
-		rates := report.Rates(earlier, result.report.Statistics, result.read.Sub(a.known.read))
-		counters := packCounters(result.report.Statistics)
-		v.acknowledge = func() { a.hosts.advance(&a.host, counters, result.read) }
-		result.report.Statistics = append(result.report.Statistics, rates...)
-		v.Report = result.report
+		v.Report = a.report
 	}
-	a.hosts.keep(&a.host, a.known)
+	v.Log = a.words.String()
+	v.Stages, v.Took = a.clock.stop(a.now()), a.now().Sub(v.Started)
+	return nil
+}
+
+// fail makes a failed visit of it, whatever it was.
+func (a *attempt) fail(err error) {
+	failed := *classify(a.clock.stage, err)
+	failed.Host = a.host.Name
+	failed.Err, failed.Advice = a.secret.cover(failed.Err), a.secret.hide(failed.Advice)
+	a.visit.Report, a.visit.Failure, a.visit.acknowledge = nil, &failed, nil
+	a.known.doubt(&failed)
 }

@@ -4,13 +4,14 @@
 //
 // A visit is one value, and always comes about: with a report, or with a *failure.Error that says at which stage what went
 // wrong. Each stage has a deadline, the whole has one, and all of them end a visit by closing its connection, as the end of
-// the context does. A panic fails the visit in which it happens and no other. When Visit returns nothing of it is left: no
+// the context does. A panic in the course of a visit fails that visit and no other. When Visit returns nothing of it is left: no
 // connection, no goroutine; and on the host no process, for the client ends with its standard input, and no file but the
 // client. (Half an upload, or a report's file, can stay behind where the connection is lost at the wrong moment: the next
 // upload tidies it away.)
 //
 // Key, nonce and id of each visit are fresh and random. What the host sends is bounded before it is kept, and is believed
-// only as far as its seal, its schema, and host and visit in it agree with what was asked.
+// only as far as its seal, its schema, and host and visit in it agree with what was asked. A password that the host repeats,
+// in its log, in the message of a failure or as the reason for which a source failed, is taken out of it.
 //
 // The Visitor remembers three things of each host, in memory alone: its platform, where the client is, and the last
 // reading of its counters. So a visit after the first runs the client straight away, and gets rates over the whole

@@ -104,6 +104,6 @@ func (a *attempt) part(ctx context.Context, s *session, delivered bool) {
 		end = s.leave
 	}
 	if status, err := end(); status != 0 || err != nil {
-		a.log.Debug("the client did not end well", "status", status, "err", err)
+		a.log.Debug("the client did not end well", "status", status, "err", a.secret.cover(err))
 	}
 }

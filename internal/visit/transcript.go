@@ -24,6 +24,8 @@ const (
 // transcript is what a host said besides the report: the beginning and the end of it, whatever its length. The zero value
 // is ready for use, by several goroutines.
 type transcript struct {
+	secret secret // is not shown
+
 	mu   sync.Mutex
 	head []byte
 	tail []byte // at most twice tailLimit
@@ -64,7 +66,7 @@ func (t *transcript) listen(r io.Reader) {
 	_, _ = io.CopyBuffer(t, r, make([]byte, 1<<10))
 }
 
-// String returns the log made printable: line ends stay, whatever else can't be seen is written as an escape. It has at most
+// String returns the log without the secret, made printable: line ends stay, whatever else can't be seen is written as an escape. It has at most
 // logLimit bytes; what was left out is said where it was.
 func (t *transcript) String() string {
 	t.mu.Lock()
@@ -77,10 +79,10 @@ func (t *transcript) String() string {
 		tail, lost = tail[excess:], lost+excess
 	}
 	if lost == 0 {
-		return fit(printable(append(t.head[:len(t.head):len(t.head)], tail...)))
+		return fit(t.printable(append(t.head[:len(t.head):len(t.head)], tail...)))
 	}
 	gap := fmt.Sprintf("\n… %d bytes …\n", lost)
-	return fit(printable(t.head) + gap + printable(tail))
+	return fit(t.printable(t.head) + gap + t.printable(tail))
 }
 
 // last returns the last lines of the log as the end of a sentence, or nothing where there is no log.
@@ -97,8 +99,8 @@ func (t *transcript) last() string {
 }
 
 // printable makes text fit for a log, line by line.
-func printable(text []byte) string {
-	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+func (t *transcript) printable(text []byte) string {
+	lines := strings.Split(strings.TrimSpace(t.secret.hide(string(text))), "\n")
 	for i, line := range lines {
 		line = strings.ReplaceAll(strings.TrimSuffix(line, "\r"), "\t", " ")
 		lines[i] = report.Visible(line, 0)

@@ -52,23 +52,29 @@ func (v *Visitor) Visit(ctx context.Context, host Host, sweep time.Time) *Visit 
 		visit: &Visit{
 			ID: id, Sweep: sweep, Host: host.Name, Address: host.endpoint(), Started: started,
 		},
-		known: v.hosts.recall(&host),
+		known:  v.hosts.recall(&host),
+		secret: secret(host.Password),
 	}
-	result, err := a.guard(ctx)
-	a.disconnect()
-	a.finish(result, err)
+	a.words.secret = a.secret
+	err := a.guard(func() error {
+		defer a.disconnect()
+		return a.run(ctx)
+	})
+	if broken := a.guard(func() error { return a.finish(err) }); broken != nil {
+		a.fail(broken)
+	}
+	v.hosts.keep(&a.host, a.known)
 	return a.visit
 }
 
-// guard runs the attempt within the visit's deadline and makes a failure of a panic.
-func (a *attempt) guard(ctx context.Context) (result outcome, err error) {
+// guard makes a failure of a panic in do.
+func (a *attempt) guard(do func() error) (err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			a.log.Error("a visit broke down: this is a defect of muster", "err", cause, "stack", string(debug.Stack()))
-			result, err = outcome{}, &panicked{cause}
+			err = &panicked{cause}
+			a.log.Error("a visit broke down: this is a defect of muster",
+				"err", a.secret.cover(err), "stack", string(debug.Stack()))
 		}
 	}()
-	ctx, cancel := within(ctx, "the visit", a.host.Deadlines.Visit)
-	defer cancel()
-	return a.run(ctx)
+	return do()
 }

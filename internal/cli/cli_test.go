@@ -111,17 +111,20 @@ func TestStatusMakesNoDatabase(t *testing.T) {
 
 // A start that fails is told once: by the command, and by the log where that is a file.
 func TestFailedStartIsToldOnce(t *testing.T) {
-	database := `<database url="mysql://muster@127.0.0.1:1/muster" password="env:MUSTER_TEST_PASSWORD"/>`
 	for _, server := range []string{"", `log-file="muster.log"`} {
-		file := configured(t, server, database)
+		file := configured(t, server, "")
 		cfg, err := configFlag{Config: file}.load()
 		if err != nil {
+			t.Fatal(err)
+		}
+		// The place of the data directory is taken by a file.
+		if err := os.WriteFile(cfg.Server.Data, nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
 		var stderr bytes.Buffer
 		_, err = openServer(t.Context(), Env{Stderr: &stderr}, cfg, nil)
 		if err == nil {
-			t.Fatal("it started without a database")
+			t.Fatal("it started without a data directory")
 		}
 		told := stderr.String()
 		if server != "" {

@@ -47,7 +47,7 @@ func openStore(ctx context.Context, cfg *config.Config, asIs bool) (*store.Store
 	})
 	switch {
 	case errors.Is(err, store.ErrURL):
-		return nil, fmt.Errorf("configuration: database: %w", err)
+		return nil, fmt.Errorf("%w: database: %w", controller.ErrConfiguration, err)
 	case err != nil:
 		return nil, fmt.Errorf("database %w: %w", controller.ErrUnusable, err)
 	}

@@ -36,7 +36,7 @@ func (c dbBackupCommand) Run(ctx context.Context, env Env) error {
 		return err
 	}
 	if advice := dumpCommand(cfg.Database.URL, c.File); advice != "" {
-		return fmt.Errorf("only SQLite is backed up by muster; back this database up with\n  %s", advice)
+		return misuse(fmt.Errorf("only SQLite is backed up by muster; back this database up with\n  %s", advice))
 	}
 	database, err := openDatabase(ctx, cfg)
 	if err != nil {
@@ -46,7 +46,7 @@ func (c dbBackupCommand) Run(ctx context.Context, env Env) error {
 	err = errors.Join(unusable(err), database.Close())
 	switch {
 	case errors.Is(err, fs.ErrExist):
-		return fmt.Errorf("%s exists and stays as it is: name another file, or remove it first", c.File)
+		return misuse(fmt.Errorf("%s exists and stays as it is: name another file, or remove it first", c.File))
 	case err != nil:
 		return err
 	case c.JSON:

@@ -64,16 +64,16 @@ func deletionProgress(w io.Writer) func(store.Pruned) {
 func (c dbPruneCommand) keep(database config.Database) (time.Duration, error) {
 	if c.Keep == "" {
 		if database.Keep == 0 {
-			return 0, errors.New("the configuration keeps everything: say --keep, or <database keep=\"400d\"/> for good")
+			return 0, misuse(errors.New("the configuration keeps everything: say --keep, or <database keep=\"400d\"/> for good"))
 		}
 		return database.Keep, nil
 	}
 	keep, err := config.ParseDuration(c.Keep)
 	switch {
 	case err != nil:
-		return 0, fmt.Errorf("--keep %s: %w", c.Keep, err)
+		return 0, misuse(fmt.Errorf("--keep %s: %w", c.Keep, err))
 	case keep < 24*time.Hour:
-		return 0, fmt.Errorf("--keep %s: must be 1d at least", c.Keep)
+		return 0, misuse(fmt.Errorf("--keep %s: must be 1d at least", c.Keep))
 	}
 	return keep, nil
 }

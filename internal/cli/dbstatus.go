@@ -43,7 +43,7 @@ type dbStatus struct {
 // Run prints the sizes.
 func (c dbStatusCommand) Run(ctx context.Context, env Env) error {
 	if c.Days < 1 || c.Days > 366 {
-		return errors.New("--days must be from 1 to 366")
+		return misuse(errors.New("--days must be from 1 to 366"))
 	}
 	cfg, err := c.load()
 	if err != nil {

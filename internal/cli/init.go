@@ -27,7 +27,7 @@ Exit status: 0 written; 2 the file exists or can't be created; 3 it could not be
 // Run writes the configuration.
 func (c initCommand) Run(env Env) error {
 	if c.Config != "" {
-		return &exitError{exitUsage, fmt.Errorf("init takes the file without -c: muster init %s", c.Config)}
+		return misuse(fmt.Errorf("init takes the file without -c: muster init %s", c.Config))
 	}
 	file, err := os.OpenFile(c.File, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if errors.Is(err, fs.ErrExist) {

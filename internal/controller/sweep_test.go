@@ -322,7 +322,7 @@ func TestJournalTellsSkippedFromFailed(t *testing.T) {
 	} {
 		var log bytes.Buffer
 		j := newJournal(slog.New(slog.NewTextHandler(&log, nil)))
-		j.Visited(t.Context(), visit.Failed(host, sweepTime, failure.New(failure.Dial, kind, errors.New("because"))))
+		j.Visited(t.Context(), visit.Failed(host, time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), failure.New(failure.Dial, kind, errors.New("because"))))
 		if !strings.Contains(log.String(), want) {
 			t.Errorf("%s: the log is %q, want %s", kind, log.String(), want)
 		}

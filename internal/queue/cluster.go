@@ -1,8 +1,12 @@
 package queue
 
 import (
+	"context"
 	"log/slog"
+	"net"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -18,21 +22,27 @@ type Cluster struct {
 	Replicas    int    // of each stream
 }
 
-// dial connects to a cluster. From then on the connection restores itself.
-func dial(c *Cluster, log *slog.Logger) (*link, error) {
+// dialTimeout is how long one server of a cluster may take to answer.
+const dialTimeout = 5 * time.Second
+
+// dial connects to a cluster, by the first of its servers that can be reached. From then on the connection restores itself.
+func dial(ctx context.Context, c *Cluster, log *slog.Logger) (*link, error) {
+	d := &dialer{first: ctx.Done()}
+	defer d.connected.Store(true)
 	options := []nats.Option{
 		nats.Name("muster"),
 		nats.MaxReconnects(-1),
 		nats.ReconnectWait(time.Second),
-		nats.Timeout(callTimeout),
+		nats.Timeout(dialTimeout),
+		nats.SetCustomDialer(d),
 		nats.ReconnectBufSize(-1), // what can't be sent now is refused: it was not acknowledged
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
 			if err != nil {
-				log.Error("queue is not available", "err", err)
+				log.Warn("connection to the queue is lost", "err", err)
 			}
 		}),
 		nats.ReconnectHandler(func(conn *nats.Conn) {
-			log.Info("queue is available again", "server", conn.ConnectedUrlRedacted())
+			log.Info("connection to the queue is there again", "server", conn.ConnectedUrlRedacted())
 		}),
 	}
 	if c.Username != "" {
@@ -44,9 +54,44 @@ func dial(c *Cluster, log *slog.Logger) (*link, error) {
 	if c.CA != "" {
 		options = append(options, nats.RootCAs(c.CA))
 	}
+	if slices.ContainsFunc(c.URLs, func(url string) bool { return strings.HasPrefix(url, "tls://") }) {
+		options = append(options, nats.Secure()) // also where the server says that it speaks no TLS
+	}
 	conn, err := nats.Connect(strings.Join(c.URLs, ","), options...)
+	if ctx.Err() != nil {
+		err = ctx.Err()
+	}
 	if err != nil {
+		if conn != nil {
+			conn.Close()
+		}
 		return nil, err
 	}
 	return &link{conn: conn, replicas: max(1, c.Replicas)}, nil
+}
+
+// dialer makes the first connection until its context ends, and later ones without it.
+type dialer struct {
+	first     <-chan struct{}
+	connected atomic.Bool
+}
+
+// Dial is for nats.CustomDialer.
+func (d *dialer) Dial(network, address string) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), dialTimeout)
+	defer cancel()
+	if !d.connected.Load() {
+		stop := make(chan struct{})
+		stopped := make(chan struct{})
+		go func() {
+			defer close(stopped)
+			select {
+			case <-d.first:
+				cancel()
+			case <-stop:
+			}
+		}()
+		defer func() { close(stop); <-stopped }()
+	}
+	return new(net.Dialer).DialContext(ctx, network, address)
 }

@@ -2,11 +2,12 @@ package queue
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net"
 	"slices"
 	"strings"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -27,8 +28,7 @@ const dialTimeout = 5 * time.Second
 
 // dial connects to a cluster, by the first of its servers that can be reached. From then on the connection restores itself.
 func dial(ctx context.Context, c *Cluster, log *slog.Logger) (*link, error) {
-	d := &dialer{first: ctx.Done()}
-	defer d.connected.Store(true)
+	d := newDialer(ctx)
 	options := []nats.Option{
 		nats.Name("muster"),
 		nats.MaxReconnects(-1),
@@ -58,8 +58,12 @@ func dial(ctx context.Context, c *Cluster, log *slog.Logger) (*link, error) {
 		options = append(options, nats.Secure()) // also where the server says that it speaks no TLS
 	}
 	conn, err := nats.Connect(strings.Join(c.URLs, ","), options...)
-	if ctx.Err() != nil {
+	reason := d.connected()
+	switch {
+	case ctx.Err() != nil:
 		err = ctx.Err()
+	case errors.Is(err, nats.ErrNoServers) && reason != nil:
+		err = reason
 	}
 	if err != nil {
 		if conn != nil {
@@ -70,28 +74,45 @@ func dial(ctx context.Context, c *Cluster, log *slog.Logger) (*link, error) {
 	return &link{conn: conn, replicas: max(1, c.Replicas)}, nil
 }
 
-// dialer makes the first connection until its context ends, and later ones without it.
+// dialer opens the connections. The first one is given up when its context ends.
 type dialer struct {
-	first     <-chan struct{}
-	connected atomic.Bool
+	mu     sync.Mutex
+	first  func(network, address string) (net.Conn, error) // nil: it is made
+	bounds []func() bool                                   // end the hold of the context on what first returned
+	err    error                                           // of the last attempt
+}
+
+func newDialer(ctx context.Context) *dialer {
+	d := new(dialer)
+	d.first = func(network, address string) (net.Conn, error) {
+		c, err := (&net.Dialer{Timeout: dialTimeout}).DialContext(ctx, network, address)
+		if err == nil {
+			d.bounds = append(d.bounds, context.AfterFunc(ctx, func() { _ = c.Close() }))
+		}
+		return c, err
+	}
+	return d
 }
 
 // Dial is for nats.CustomDialer.
 func (d *dialer) Dial(network, address string) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), dialTimeout)
-	defer cancel()
-	if !d.connected.Load() {
-		stop := make(chan struct{})
-		stopped := make(chan struct{})
-		go func() {
-			defer close(stopped)
-			select {
-			case <-d.first:
-				cancel()
-			case <-stop:
-			}
-		}()
-		defer func() { close(stop); <-stopped }()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.first == nil {
+		return net.DialTimeout(network, address, dialTimeout)
 	}
-	return new(net.Dialer).DialContext(ctx, network, address)
+	c, err := d.first(network, address)
+	d.err = err
+	return c, err
+}
+
+// connected lets go of the context, and returns why the last connection could not be opened.
+func (d *dialer) connected() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.first = nil
+	for _, stop := range d.bounds {
+		stop()
+	}
+	return d.err
 }

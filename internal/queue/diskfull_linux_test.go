@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,14 +15,6 @@ import (
 	"muster/internal/queue"
 	"muster/internal/testserver"
 )
-
-// noise returns bytes that nothing compresses, always the same.
-func noise(seed uint64, size int) []byte {
-	data := make([]byte, size)
-	source := rand.NewChaCha8([32]byte{byte(seed), byte(seed >> 8), byte(seed >> 16)})
-	source.Read(data)
-	return data
-}
 
 // smallDisk mounts a file system in memory of so many MiB, with a file of half of that on it.
 func smallDisk(t *testing.T, size int) (point, ballast string) {

@@ -59,7 +59,7 @@ func (l *link) prepare(ctx context.Context, o Options) error {
 	entries.Description = "what the hosts of a fleet reported, until it is stored and judged"
 	entries.Discard, entries.MaxBytes = jetstream.DiscardNew, o.Size+reserve
 	if l.stream, err = l.js.CreateOrUpdateStream(ctx, entries); err != nil {
-		return fmt.Errorf("stream %s: %w", streamName, err)
+		return fmt.Errorf("stream %s, for which room for %d MiB is set aside, on %d servers: %w", streamName, (o.Size+reserve)>>20, l.replicas, err)
 	}
 	dead := common
 	dead.Name, dead.Subjects = deadStream, []string{deadSubject}

@@ -24,17 +24,15 @@ func TestWhatIsAcknowledgedSurvivesAPowerCut(t *testing.T) {
 	testserver.NeedRoot(t, "mounting a file system")
 	disk := newDisk(t)
 	folder := filepath.Join(disk.point, "queue")
-	acknowledged := make(map[string]bool)
+	b := newBooks()
 	for cut := range 4 {
-		w := startWriter(t, folder)
-		w.read(acknowledged, 50+61*cut)
+		u := startUser(t, folder, b)
+		u.hear(300 + 361*cut)
 		disk.cut(t)
-		w.command.Process.Kill()    // it would wait for a disk that is gone
-		w.read(acknowledged, 1<<30) // what it had printed
-		w.command.Wait()
+		u.kill() // it would wait for a disk that is gone
 		disk.mountAgain(t)
+		b.balance(t, folder)
 	}
-	balance(t, folder, acknowledged)
 }
 
 // disk is a file system of its own, in a file.

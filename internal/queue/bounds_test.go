@@ -57,21 +57,12 @@ func TestADiskThatIsNearlyFullRefusesReports(t *testing.T) {
 	}
 }
 
-func TestTooManyBytesRefuseReportsUntilTheyAreDone(t *testing.T) {
-	o := options(t)
+func testTooManyBytesRefuseReportsUntilTheyAreDone(t *testing.T, o queue.Options) {
 	o.Size = 100 << 10
 	q := open(t, o)
-	noise := make([]byte, 20<<10)
-	x := uint64(88172645463325252)
 	taken := 0
 	for ; taken < 50; taken++ {
-		for i := range noise {
-			x ^= x << 13
-			x ^= x >> 7
-			x ^= x << 17
-			noise[i] = byte(x)
-		}
-		err := q.Put(t.Context(), queue.Entry{Kind: "visit", ID: fmt.Sprint(taken), Data: noise})
+		err := q.Put(t.Context(), queue.Entry{Kind: "visit", ID: fmt.Sprint(taken), Data: noise(uint64(taken), 20<<10)})
 		if errors.Is(err, queue.ErrFull) {
 			break
 		}
@@ -105,9 +96,8 @@ func TestTooManyBytesRefuseReportsUntilTheyAreDone(t *testing.T) {
 	put(t, q, 90, 91)
 }
 
-func TestWhatWaitsTooLongRefusesReports(t *testing.T) {
+func testWhatWaitsTooLongRefusesReports(t *testing.T, o queue.Options) {
 	var ahead atomic.Int64
-	o := options(t)
 	o.Now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
 	q := open(t, o)
 	put(t, q, 0, 1)
@@ -126,8 +116,7 @@ func TestWhatWaitsTooLongRefusesReports(t *testing.T) {
 	until(t, q, "room", func(s queue.State) bool { return !s.Full })
 }
 
-func TestDeadLetters(t *testing.T) {
-	o := options(t)
+func testDeadLetters(t *testing.T, o queue.Options) {
 	q := open(t, o)
 	for n := range 3 {
 		if err := q.Bury(t.Context(), entry(n), "a reason\nof two lines"); err != nil {
@@ -157,8 +146,7 @@ func TestDeadLetters(t *testing.T) {
 	}
 }
 
-func TestTablesKeepWhatWasPutLast(t *testing.T) {
-	o := options(t)
+func testTablesKeepWhatWasPutLast(t *testing.T, o queue.Options) {
 	q := open(t, o)
 	table := q.Table("alerts")
 	if all, err := table.All(t.Context()); len(all) != 0 || err != nil {
@@ -187,8 +175,8 @@ func TestTablesKeepWhatWasPutLast(t *testing.T) {
 	}
 }
 
-func TestAClosedQueueRefuses(t *testing.T) {
-	q := open(t, options(t))
+func testAClosedQueueRefuses(t *testing.T, o queue.Options) {
+	q := open(t, o)
 	q.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()

@@ -41,9 +41,17 @@ func (q *Queue) Bury(ctx context.Context, e Entry, reason string) error {
 	message.Header.Set(headerKind, e.Kind)
 	message.Header.Set(headerID, e.ID)
 	message.Header.Set(headerReason, oneLine(reason, maxReason))
+	var options []jetstream.PublishOpt
+	if e.Number > 0 { // one that is buried again since nobody saw the receipt is there once
+		options = append(options, jetstream.WithMsgID(fmt.Sprintf("%s %d", e.Kind, e.Number)))
+	}
+	options = append(options, jetstream.WithExpectStream(deadStream))
 	return q.dead(ctx, "bury", func(ctx context.Context, l *link) error {
 		for {
-			_, err := l.js.PublishMsg(ctx, message, jetstream.WithExpectStream(deadStream))
+			_, err := l.js.PublishMsg(ctx, message, options...)
+			if err != nil && !isFull(err) {
+				l.suspect(err)
+			}
 			if !isFull(err) {
 				return err
 			}

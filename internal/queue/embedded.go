@@ -13,10 +13,10 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// startMost is how long JetStream may take to read what it has on disk.
-const startMost = 2 * time.Minute
+// startMost is how long a server may take to be ready after it has read what it has on disk, which Start waits for.
+const startMost = 5 * time.Second
 
-// embed starts JetStream in this process.
+// embed starts JetStream in this process, and waits until it has read what is on disk.
 func embed(ctx context.Context, o Options) (*link, error) {
 	if err := os.MkdirAll(o.Folder, 0o700); err != nil {
 		return nil, err
@@ -46,59 +46,71 @@ func embed(ctx context.Context, o Options) (*link, error) {
 	}
 	s.SetLoggerV2(serverLog{o.Logger}, false, false, false)
 	s.Start()
-	l := &link{replicas: 1, ends: make(chan struct{})}
+	l := &link{replicas: 1}
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go func() { // ended by l.end, which waits for it
 		defer close(stopped)
-		if s.ReadyForConnections(startMost) {
-			watchServer(s, stop, l.ends)
-		}
+		watchServer(s, stop, l.fail)
 	}()
 	l.end = func() {
 		close(stop)
+		<-stopped
 		s.Shutdown()
 		s.WaitForShutdown()
-		<-stopped
 	}
-	if !s.ReadyForConnections(startTime(ctx)) {
+	if err := ready(ctx, s); err != nil {
 		l.end()
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		return nil, fmt.Errorf("JetStream did not start in %s: see the log", o.Folder)
+		return nil, err
 	}
 	if l.conn, err = nats.Connect("", nats.InProcessServer(s), nats.Name("muster"), nats.MaxReconnects(0),
 		nats.NoReconnect()); err != nil {
 		l.end()
 		return nil, err
 	}
-	if !s.JetStreamEnabled() {
-		l.close()
-		return nil, errors.New("JetStream does not work: see the log")
-	}
 	return l, nil
 }
 
-func startTime(ctx context.Context) time.Duration {
-	if deadline, ok := ctx.Deadline(); ok {
-		return min(startMost, time.Until(deadline))
+// ready returns an error where a server has not started, or has not found everything that is in its folder. The latter is
+// not passed over: a stream that is made in the place of one that could not be read hides what waits in that.
+func ready(ctx context.Context, s *server.Server) error {
+	switch err := ctx.Err(); {
+	case err != nil:
+		return err
+	case !s.ReadyForConnections(startMost):
+		return errors.New("JetStream did not start: see the log")
+	case !s.JetStreamEnabled():
+		return errors.New("JetStream does not work: see the log")
 	}
-	return startMost
+	return health(s)
 }
 
-// watchServer closes ends when JetStream stops while its server runs on, as it does when its disk is full. It returns
-// then, or when stop is closed.
-func watchServer(s *server.Server, stop <-chan struct{}, ends chan<- struct{}) {
-	ticker := time.NewTicker(lookEvery)
+// health returns what is wrong with JetStream. After an error of a write, as on a full disk, a stream takes nothing more
+// and does not answer; only a new start makes it try again.
+func health(s *server.Server) error {
+	if h := s.Healthz(nil); h.Error != "" {
+		return errors.New(h.Error)
+	}
+	return nil
+}
+
+// watchServer calls fail when JetStream can't write any more while its server runs on, as when its disk is full. It
+// returns then, or when stop is closed.
+func watchServer(s *server.Server, stop <-chan struct{}, fail func(error)) {
+	ticker := time.NewTicker(lookEvery / 2)
 	defer ticker.Stop()
-	for {
+	for ill := 0; ; {
 		select {
 		case <-ticker.C:
 		case <-stop:
 			return
 		}
-		if !s.Running() || !s.JetStreamEnabled() {
-			close(ends)
+		err := health(s)
+		if err == nil {
+			ill = 0
+			continue
+		}
+		if ill++; ill == 2 { // once: it seems so while a stream is being made
+			fail(err)
 			return
 		}
 	}

@@ -2,7 +2,9 @@ package queue
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -70,11 +72,19 @@ func (q *Queue) Look(ctx context.Context) error {
 func (q *Queue) refusal(p *put) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if !q.state.Full || p.vital() {
+	full, reason := q.state.Full, q.state.Reason
+	if q.state.Bytes >= q.options.Size && !full { // since the last look
+		full, reason = true, q.sizeReason(q.state.Bytes)
+	}
+	if !full || p.vital() && !q.starved {
 		return nil
 	}
 	q.state.Refused += uint64(len(p.entries))
-	return fmt.Errorf("%w: %s", ErrFull, q.state.Reason)
+	return fmt.Errorf("%w: %s", ErrFull, reason)
+}
+
+func (q *Queue) sizeReason(bytes int64) string {
+	return fmt.Sprintf("%d MiB wait, of which the configuration allows %d", bytes>>20, q.options.Size>>20)
 }
 
 // keep looks after the queue until ctx ends: it starts JetStream again when that has stopped, deletes what all readers
@@ -82,16 +92,22 @@ func (q *Queue) refusal(p *put) error {
 func (q *Queue) keep(ctx context.Context) {
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
+	cleaning := time.NewTicker(deletedFor)
+	defer cleaning.Stop()
+	var repairing repairs
 	for {
 		var asked chan struct{}
 		select {
 		case <-ticker.C:
 		case <-q.hurry:
 		case asked = <-q.look:
+		case <-cleaning.C:
+			q.clean(ctx, q.now().Add(-deletedFor))
+			continue
 		case <-ctx.Done():
 			return
 		}
-		q.repair(ctx)
+		q.repair(ctx, &repairing)
 		q.examine(ctx)
 		if asked != nil {
 			close(asked)
@@ -99,26 +115,68 @@ func (q *Queue) keep(ctx context.Context) {
 	}
 }
 
-// repair replaces a link that will not work again.
-func (q *Queue) repair(ctx context.Context) {
-	q.mu.Lock()
-	l := q.link
-	if l != nil && !l.broken() {
-		q.mu.Unlock()
+// clean removes from the tables what says that something was deleted before a time.
+func (q *Queue) clean(ctx context.Context, before time.Time) {
+	l, err := q.current()
+	if err != nil {
 		return
 	}
-	q.link = nil
-	if l != nil {
-		q.failure = fmt.Errorf("JetStream has stopped: see the log")
+	l.mu.Lock()
+	tables := maps.Clone(l.tables)
+	l.mu.Unlock()
+	for name, t := range tables {
+		if err := t.clean(ctx, before); err != nil {
+			q.log.WarnContext(ctx, "a table is not cleaned up: it is tried again in an hour", "table", name, "err", err)
+		}
 	}
+}
+
+// repairs bounds how often a link is replaced that breaks again and again, as on a full disk.
+type repairs struct {
+	next time.Time     // not before
+	wait time.Duration // after the next one
+}
+
+const repairMost = 10 * time.Second
+
+// due reports whether a link may be replaced now.
+func (r *repairs) due(now time.Time) bool {
+	if now.Before(r.next) {
+		return false
+	}
+	if now.Sub(r.next) > 4*repairMost { // it was well for a while
+		r.wait = 0
+	}
+	r.wait = min(max(2*r.wait, lookEvery), repairMost)
+	r.next = now.Add(r.wait)
+	return true
+}
+
+// repair replaces a link that will not work again.
+func (q *Queue) repair(ctx context.Context, repairing *repairs) {
+	q.mu.Lock()
+	broken := q.link
 	q.mu.Unlock()
-	if l != nil {
-		q.log.Error("queue is not available: it is started again")
-		l.close()
+	if broken != nil {
+		reason := broken.broken()
+		if reason == nil {
+			return
+		}
+		q.log.ErrorContext(ctx, "queue does not work: it is started again", "err", reason)
+		q.mu.Lock()
+		q.link, q.failure = nil, reason
+		q.mu.Unlock()
+		broken.close()
+	}
+	if !repairing.due(time.Now()) {
+		return
 	}
 	fresh, err := connect(ctx, q.options)
 	if err == nil {
-		if err = q.resume(ctx, fresh); err != nil {
+		call, cancel := context.WithTimeout(ctx, callTimeout)
+		err = q.align(call, fresh)
+		cancel()
+		if err != nil {
 			fresh.close()
 		}
 	}
@@ -129,55 +187,43 @@ func (q *Queue) repair(ctx context.Context) {
 		return
 	}
 	q.link = fresh
-	q.log.Info("queue is available again")
-}
-
-// resume compares what is in a stream that was opened again with what was known of it.
-func (q *Queue) resume(ctx context.Context, l *link) error {
-	info, err := l.stream.Info(ctx)
-	if err != nil {
-		return err
-	}
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	last := info.State.LastSeq
-	if last < q.last.Sequence {
-		q.log.Error("messages are missing at the end of the queue: the disk lost them", "from", last+1, "to", q.last.Sequence)
-		for _, r := range q.readers {
-			r.done.Sequence = min(r.done.Sequence, last)
-		}
-	}
-	// More than we know of: a message was written without our seeing its receipt. It is read like the others.
-	q.last.Sequence = last
-	return nil
 }
 
 // examine renews the state and deletes what is done.
 func (q *Queue) examine(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	call, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	s, err := q.observe(ctx)
+	s, err := q.observe(call)
 	if ctx.Err() != nil && err != nil {
-		return
+		return // the queue is being closed
 	}
 	q.mu.Lock()
-	s.Refused = q.state.Refused
-	s.Size, s.MaxAge = q.options.Size, q.options.Age
-	s.Available = err == nil
-	if err != nil {
+	was := q.state
+	if err != nil { // what was last known is better than nothing
+		s = was
 		s.Reason = err.Error()
 	}
-	was := q.state
+	s.Available = err == nil
+	s.Refused = was.Refused
+	s.Size, s.MaxAge = q.options.Size, q.options.Age
 	q.state = s
+	q.starved = q.options.Cluster == nil && s.Free > 0 && s.Free < minFree/2
+	begun := was.Size > 0
 	q.mu.Unlock()
+	switch {
+	case was.Available && !s.Available:
+		q.log.ErrorContext(ctx, "queue is not available", "err", err)
+	case s.Available && !was.Available && begun:
+		q.log.InfoContext(ctx, "queue is available again")
+	}
 	switch {
 	case s.Full && !was.Full:
 		q.log.ErrorContext(ctx, "queue is full: new reports are refused", "reason", s.Reason)
-	case was.Full && !s.Full && s.Available:
+	case was.Full && !s.Full:
 		q.log.InfoContext(ctx, "queue takes reports again")
 	}
-	if s.Full || !s.Available {
-		q.appended.give() // readers look again
+	if !s.Available || !was.Available {
+		q.appended.give() // readers look again, and say so
 	}
 }
 
@@ -187,15 +233,29 @@ func (q *Queue) observe(ctx context.Context) (State, error) {
 	if err != nil {
 		return s, err
 	}
-	if err := q.trim(ctx, l); err != nil {
-		return s, unavailable("delete what is done", err)
-	}
+	q.mu.Lock()
+	known := q.last.Sequence
+	q.mu.Unlock()
 	info, err := l.stream.Info(ctx)
+	if err == nil && info.State.LastSeq < known {
+		err = q.align(ctx, l)
+	}
+	if err == nil {
+		err = q.writePositions(ctx, l)
+	}
+	if err == nil {
+		err = q.trim(ctx, l)
+	}
+	if err == nil {
+		info, err = l.stream.Info(ctx)
+	}
 	if err != nil {
+		l.miss(err)
 		return s, unavailable("look at the queue", err)
 	}
 	dead, err := l.dead.Info(ctx)
 	if err != nil {
+		l.miss(err)
 		return s, unavailable("look at the dead letters", err)
 	}
 	s.Bytes, s.Dead = int64(info.State.Bytes), dead.State.Msgs
@@ -217,6 +277,9 @@ func (q *Queue) backlogs(ctx context.Context, l *link) (map[string]Backlog, erro
 			continue
 		}
 		message, err := l.stream.GetMsg(ctx, done+1, jetstream.WithGetMsgSubject(subject))
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
+			continue // it is missing: the reader will find that
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -236,7 +299,7 @@ func (q *Queue) judge(s *State) {
 		}
 	}
 	if s.Bytes >= q.options.Size {
-		s.Full, s.Reason = true, fmt.Sprintf("%d MiB wait, of which the configuration allows %d", s.Bytes>>20, q.options.Size>>20)
+		s.Full, s.Reason = true, q.sizeReason(s.Bytes)
 	}
 	for name, b := range s.Readers {
 		if age := q.now().Sub(b.Oldest); !b.Oldest.IsZero() && age >= q.options.Age {
@@ -250,15 +313,19 @@ func (q *Queue) judge(s *State) {
 func (q *Queue) trim(ctx context.Context, l *link) error {
 	q.mu.Lock()
 	done := q.last.Sequence
+	if q.held > 0 {
+		done = min(done, q.held-1)
+	}
 	for _, r := range q.readers {
 		done = min(done, r.done.Sequence)
 	}
 	trimmed := l.trimmed
 	q.mu.Unlock()
-	if done == trimmed {
+	if done <= trimmed {
 		return nil
 	}
 	if err := l.stream.Purge(ctx, jetstream.WithPurgeSequence(done+1)); err != nil {
+		l.suspect(err)
 		return err
 	}
 	q.mu.Lock()

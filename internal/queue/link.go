@@ -12,19 +12,18 @@ import (
 
 // link is a connection to JetStream, and the streams there.
 type link struct {
-	*packer
 	conn   *nats.Conn
 	js     jetstream.JetStream
 	stream jetstream.Stream
 	dead   jetstream.Stream
-	ends   chan struct{} // closed when JetStream in this process has stopped working; nil for a cluster
-	end    func()        // ends what is under the connection
+	end    func() // ends what is under the connection; nil for a cluster
 
 	replicas int
 	trimmed  uint64 // the sequence up to which messages were deleted; guarded by the mu of the queue
 
 	mu     sync.Mutex
-	tables map[string]jetstream.KeyValue
+	failed error // why it has to be replaced
+	tables map[string]*bucket
 }
 
 // connect starts JetStream or connects to it, and makes the streams where they are missing.
@@ -32,7 +31,7 @@ func connect(ctx context.Context, o Options) (*link, error) {
 	var l *link
 	var err error
 	if o.Cluster != nil {
-		l, err = dial(o.Cluster, o.Logger)
+		l, err = dial(ctx, o.Cluster, o.Logger)
 	} else {
 		l, err = embed(ctx, o)
 	}
@@ -50,20 +49,17 @@ func (l *link) prepare(ctx context.Context, o Options) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	var err error
-	if l.packer, err = newPacker(); err != nil {
-		return err
-	}
 	if l.js, err = jetstream.New(l.conn); err != nil {
 		return err
 	}
-	l.tables = make(map[string]jetstream.KeyValue)
+	l.tables = make(map[string]*bucket)
 	common := jetstream.StreamConfig{Storage: jetstream.FileStorage, Retention: jetstream.LimitsPolicy, Replicas: l.replicas}
 	entries := common
 	entries.Name, entries.Subjects = streamName, []string{subject}
 	entries.Description = "what the hosts of a fleet reported, until it is stored and judged"
 	entries.Discard, entries.MaxBytes = jetstream.DiscardNew, o.Size+reserve
 	if l.stream, err = l.js.CreateOrUpdateStream(ctx, entries); err != nil {
-		return fmt.Errorf("stream %s: %w", streamName, err)
+		return fmt.Errorf("stream %s, for which room for %d MiB is set aside, on %d servers: %w", streamName, (o.Size+reserve)>>20, l.replicas, err)
 	}
 	dead := common
 	dead.Name, dead.Subjects = deadStream, []string{deadSubject}
@@ -75,44 +71,72 @@ func (l *link) prepare(ctx context.Context, o Options) error {
 	return nil
 }
 
-// table returns a key-value bucket, and makes it if there is none.
-func (l *link) table(ctx context.Context, name string) (jetstream.KeyValue, error) {
+// table returns a table, and makes it if there is none.
+func (l *link) table(ctx context.Context, name string) (*bucket, error) {
 	l.mu.Lock()
 	known := l.tables[name]
 	l.mu.Unlock()
 	if known != nil {
 		return known, nil
 	}
-	bucket := streamName + "_" + name
-	table, err := l.js.KeyValue(ctx, bucket)
-	if errors.Is(err, jetstream.ErrBucketNotFound) {
-		table, err = l.js.CreateKeyValue(ctx, jetstream.KeyValueConfig{
-			Bucket: bucket, Storage: jetstream.FileStorage, History: 1, Replicas: l.replicas, MaxBytes: -1,
-		})
-	}
+	t, err := openBucket(ctx, l, name)
 	if err != nil {
-		return nil, fmt.Errorf("table %s: %w", bucket, err)
+		return nil, fmt.Errorf("table %s: %w", name, err)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.tables[name] = table
-	return table, nil
+	l.tables[name] = t
+	return t, nil
 }
 
-// maxPayload is the size of the largest message, in bytes, with something left for its headers.
-func (l *link) maxPayload() int64 { return l.conn.MaxPayload() - 4096 }
+// tooLarge returns an ErrTooLarge where a message of so many bytes is not taken.
+func (l *link) tooLarge(size int) error {
+	most := l.conn.MaxPayload() - headerMost
+	switch {
+	case int64(size) <= most:
+		return nil
+	case l.end != nil:
+		return fmt.Errorf("%w: %d bytes, compressed, of which it takes %d", ErrTooLarge, size, most)
+	}
+	return fmt.Errorf("%w: %d bytes, compressed, of which the NATS servers take %d: raise max_payload in their configuration",
+		ErrTooLarge, size, most)
+}
 
-// broken reports whether the link will not work again by itself.
-func (l *link) broken() bool {
+// miss notes an error that says that a stream is gone.
+func (l *link) miss(err error) {
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		l.fail(fmt.Errorf("somebody has deleted a stream: %w", err))
+	}
+}
+
+// suspect notes that a write was not confirmed. JetStream in this process is started again then: on what it shows after a
+// write has failed nobody can rely.
+func (l *link) suspect(err error) {
+	if l.end != nil {
+		l.fail(fmt.Errorf("a write was not confirmed: %w", err))
+	}
+}
+
+func (l *link) fail(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.failed == nil {
+		l.failed = err
+	}
+}
+
+// broken returns why the link will not work again by itself; nil: it will, or works.
+func (l *link) broken() error {
+	l.mu.Lock()
+	failed := l.failed
+	l.mu.Unlock()
+	if failed != nil {
+		return failed
+	}
 	if l.conn.IsClosed() {
-		return true
+		return errors.Join(errors.New("the connection was closed"), l.conn.LastError())
 	}
-	select {
-	case <-l.ends:
-		return true
-	default:
-		return false
-	}
+	return nil
 }
 
 func (l *link) close() {

@@ -16,7 +16,7 @@ import (
 // read without unpacking.
 const packMagic = "MQ1"
 
-// unpackedMost bounds what a group may unpack to, in bytes: an entry as large as JetStream takes, and another.
+// unpackedMost bounds what is put into a group and what one may unpack to, in bytes.
 const unpackedMost = 2 * embeddedMax
 
 var errPack = errors.New("a group of entries is damaged")
@@ -41,8 +41,15 @@ func newPacker() (*packer, error) {
 	return &packer{encoder, decoder}, nil
 }
 
+func (p *packer) close() { p.decoder.Close() }
+
+// pack returns a group. Its entries have at most unpackedMost bytes in all.
 func (p *packer) pack(entries []Entry, upTo uint64) []byte {
-	var plain []byte
+	size := 0
+	for i := range entries {
+		size += entries[i].size()
+	}
+	plain := make([]byte, 0, size)
 	for i := range entries {
 		e := &entries[i]
 		plain = appendText(plain, e.Kind)

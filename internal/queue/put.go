@@ -4,10 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-
-	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
-	"github.com/nats-io/nuid"
 )
 
 // put is entries on their way to disk.
@@ -18,8 +14,9 @@ type put struct {
 }
 
 // Put appends entries, all or none of them, and returns when they are on disk. Entries that are put at the same time
-// share one group. It blocks until then, or until ctx ends: then the entries may be in the queue or not, and whoever
-// puts them again puts them twice perhaps.
+// share one group. It blocks until then: while the queue can't be used as long as the
+// Options' Patience. After ErrUnavailable and errors of ctx the entries may be in the
+// queue or not; whoever puts them again puts them twice perhaps.
 //
 // Errors: ErrFull, ErrUnavailable, ErrTooLarge, or ctx's.
 func (q *Queue) Put(ctx context.Context, entries ...Entry) error {
@@ -29,6 +26,12 @@ func (q *Queue) Put(ctx context.Context, entries ...Entry) error {
 	p := &put{entries: entries, result: make(chan error, 1)}
 	for i := range entries {
 		p.size += entries[i].size()
+		if e := &entries[i]; len(e.Kind) > maxText || len(e.ID) > maxText {
+			return fmt.Errorf("%w: its kind or its id has more than %d bytes", ErrTooLarge, maxText)
+		}
+	}
+	if p.size > unpackedMost {
+		return fmt.Errorf("%w: %d bytes, of which a queue takes %d", ErrTooLarge, p.size, unpackedMost)
 	}
 	select {
 	case q.puts <- p:
@@ -44,6 +47,9 @@ func (q *Queue) Put(ctx context.Context, entries ...Entry) error {
 		return ctx.Err()
 	}
 }
+
+// maxText bounds the kind and the id of an entry, in bytes.
+const maxText = 255
 
 func (e *Entry) size() int { return len(e.Kind) + len(e.ID) + len(e.Data) + 16 }
 
@@ -105,73 +111,13 @@ func (q *Queue) append(ctx context.Context, group []*put) {
 		return
 	}
 	err := q.write(ctx, entries)
-	if err == nil {
-		q.appended.give()
+	if errors.Is(err, ErrTooLarge) && len(taken) > 1 {
+		for _, p := range taken { // whoever did not put the large one is not to suffer from it
+			p.result <- q.write(ctx, p.entries)
+		}
+		return
 	}
 	for _, p := range taken {
 		p.result <- err
 	}
 }
-
-// write appends a group to the stream. A message that was written without our seeing its receipt is written once: the
-// stream knows the id of the second attempt.
-func (q *Queue) write(ctx context.Context, entries []Entry) error {
-	l, err := q.current()
-	if err != nil {
-		return err
-	}
-	q.mu.Lock()
-	upTo := q.last.Entries + uint64(len(entries))
-	q.mu.Unlock()
-	packed := l.pack(entries, upTo)
-	if most := l.maxPayload(); int64(len(packed)) > most {
-		return fmt.Errorf("%w: %d bytes, of which the message system takes %d: raise its max_payload", ErrTooLarge, len(packed), most)
-	}
-	message := &nats.Msg{Subject: subject, Data: packed}
-	id := nuid.Next()
-	var receipt *jetstream.PubAck
-	for attempt := range 2 {
-		receipt, err = publishOnce(ctx, l, message, id)
-		if err == nil || attempt == 1 || !errors.Is(err, context.DeadlineExceeded) {
-			break
-		}
-	}
-	if err != nil {
-		q.ask()
-		if isFull(err) {
-			return fmt.Errorf("%w: %w", ErrFull, err)
-		}
-		return unavailable("write", err)
-	}
-	q.mu.Lock()
-	q.last = Position{Sequence: receipt.Sequence, Entries: upTo}
-	q.state.Bytes += int64(len(packed))
-	q.mu.Unlock()
-	return nil
-}
-
-func publishOnce(ctx context.Context, l *link, message *nats.Msg, id string) (*jetstream.PubAck, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
-	defer cancel()
-	return l.js.PublishMsg(ctx, message, jetstream.WithMsgID(id), jetstream.WithExpectStream(streamName))
-}
-
-// isFull reports whether JetStream refused a message because there is no room for it.
-func isFull(err error) bool {
-	var refused *jetstream.APIError
-	if !errors.As(err, &refused) {
-		return false
-	}
-	switch refused.ErrorCode {
-	case codeStreamFull, codeNoResources, codeStorageExceeded:
-		return true
-	}
-	return false
-}
-
-// Error codes of JetStream (github.com/nats-io/nats-server, server/errors.json).
-const (
-	codeStreamFull      jetstream.ErrorCode = 10077 // JSStreamStoreFailedF: a bound of the stream
-	codeNoResources     jetstream.ErrorCode = 10023 // JSInsufficientResourcesErr
-	codeStorageExceeded jetstream.ErrorCode = 10047 // JSStorageResourcesExceededErr
-)

@@ -31,6 +31,7 @@ const (
 	lookEvery   = time.Second      // how often the state is looked at
 	callTimeout = 10 * time.Second // of one exchange with JetStream
 	embeddedMax = 8 << 20          // bytes of the largest message JetStream takes in this process
+	headerMost  = 4 << 10          // bytes that the headers of a message may have
 	packBytes   = 512 << 10        // bytes of entries, before compression, after which a group is full
 )
 
@@ -43,6 +44,10 @@ type Options struct {
 	Readers []string         // who reads: letters, digits, - and _; required
 	Logger  *slog.Logger     // nil: nothing is logged
 	Now     func() time.Time // nil: time.Now
+
+	// Patience is how long Put tries while the queue can't be used; 0: 30 s. A cluster needs some seconds to agree on a
+	// leader, and JetStream in this process to start again. After that every Put tries once.
+	Patience time.Duration
 
 	// FreeSpace returns the bytes that the disk of a folder has left; nil: what the system says.
 	FreeSpace func(folder string) (uint64, error)
@@ -69,6 +74,7 @@ type Position struct {
 
 // Queue is a durable queue. Make it with Open.
 type Queue struct {
+	*packer
 	options Options
 	log     *slog.Logger
 	now     func() time.Time
@@ -89,6 +95,12 @@ type Queue struct {
 	last    Position
 	readers map[string]*Reader
 	state   State
+	starved bool   // the disk has no room for vital entries either
+	held    uint64 // not 0: groups from this sequence on are not deleted, since a write is not resolved
+
+	// Of the goroutine that writes.
+	unsure  bool      // the stream may hold more than we know of
+	failing time.Time // since when nothing can be written; zero: it can
 }
 
 // Open opens the queue, and makes it if there is none. It blocks until JetStream is ready, or ctx ends. The caller closes
@@ -102,6 +114,9 @@ func Open(ctx context.Context, o Options) (*Queue, error) {
 	if o.Age == 0 {
 		o.Age = 7 * 24 * time.Hour
 	}
+	if o.Patience == 0 {
+		o.Patience = 30 * time.Second
+	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -111,8 +126,12 @@ func Open(ctx context.Context, o Options) (*Queue, error) {
 	if o.FreeSpace == nil {
 		o.FreeSpace = freeSpace
 	}
+	codec, err := newPacker()
+	if err != nil {
+		return nil, err
+	}
 	q := &Queue{
-		options: o, log: o.Logger, now: o.Now,
+		packer: codec, options: o, log: o.Logger, now: o.Now,
 		puts:     make(chan *put),
 		appended: newSignal(),
 		passed:   newSignal(),
@@ -126,10 +145,12 @@ func Open(ctx context.Context, o Options) (*Queue, error) {
 	}
 	l, err := connect(ctx, o)
 	if err != nil {
+		q.packer.close()
 		return nil, err
 	}
 	if err := q.takeUp(ctx, l); err != nil {
 		l.close()
+		q.packer.close()
 		return nil, unavailable("take up the queue", err)
 	}
 	q.link = l
@@ -141,44 +162,6 @@ func Open(ctx context.Context, o Options) (*Queue, error) {
 	return q, nil
 }
 
-// takeUp learns where the stream ends and how far the readers have got.
-func (q *Queue) takeUp(ctx context.Context, l *link) error {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	cursors, err := l.table(ctx, cursorTable)
-	if err != nil {
-		return err
-	}
-	known, err := readCursors(ctx, cursors)
-	if err != nil {
-		return err
-	}
-	info, err := l.stream.Info(ctx)
-	if err != nil {
-		return err
-	}
-	last := Position{Sequence: info.State.LastSeq}
-	if info.State.Msgs > 0 {
-		if last.Entries, err = entriesUpTo(ctx, l.stream, last.Sequence); err != nil {
-			return err
-		}
-	}
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	for _, p := range known {
-		last.Entries = max(last.Entries, p.Entries)
-	}
-	q.last = last
-	for name, r := range q.readers {
-		p, ok := known[name]
-		if !ok && info.State.Msgs > 0 {
-			p.Sequence = info.State.FirstSeq - 1
-		}
-		r.at(p)
-	}
-	return nil
-}
-
 // Close ends the queue: puts that wait return ErrUnavailable. What was put stays.
 func (q *Queue) Close() error {
 	q.closing.Do(func() {
@@ -186,6 +169,7 @@ func (q *Queue) Close() error {
 		close(q.ended)
 		q.done.Wait()
 		q.release()
+		q.packer.close()
 	})
 	return nil
 }

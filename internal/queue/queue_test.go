@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -74,6 +75,14 @@ func take(t *testing.T, r *queue.Reader, number int) []string {
 	return ids
 }
 
+// noise returns bytes that nothing compresses, always the same.
+func noise(seed uint64, size int) []byte {
+	data := make([]byte, size)
+	source := rand.NewChaCha8([32]byte{byte(seed), byte(seed >> 8), byte(seed >> 16)})
+	source.Read(data)
+	return data
+}
+
 func numbers(from, to int) string {
 	var all []string
 	for n := from; n < to; n++ {
@@ -82,8 +91,8 @@ func numbers(from, to int) string {
 	return strings.Join(all, " ")
 }
 
-func TestEachReaderGetsEveryEntryInOrder(t *testing.T) {
-	q := open(t, options(t))
+func testEachReaderGetsEveryEntryInOrder(t *testing.T, o queue.Options) {
+	q := open(t, o)
 	put(t, q, 0, 20)
 	for _, name := range []string{"store", "alert"} {
 		if got := strings.Join(take(t, reader(t, q, name), 20), " "); got != numbers(0, 20) {
@@ -92,8 +101,7 @@ func TestEachReaderGetsEveryEntryInOrder(t *testing.T) {
 	}
 }
 
-func TestWhatIsNotDoneIsReadAgainAfterARestart(t *testing.T) {
-	o := options(t)
+func testWhatIsNotDoneIsReadAgainAfterARestart(t *testing.T, o queue.Options) {
 	q := open(t, o)
 	put(t, q, 0, 10)
 	r := reader(t, q, "store")
@@ -128,8 +136,8 @@ func TestWhatIsNotDoneIsReadAgainAfterARestart(t *testing.T) {
 	}
 }
 
-func TestEntriesPutAtTheSameTimeShareGroups(t *testing.T) {
-	q := open(t, options(t))
+func testEntriesPutAtTheSameTimeShareGroups(t *testing.T, o queue.Options) {
+	q := open(t, o)
 	var putting sync.WaitGroup
 	failed := make(chan error, 500)
 	for n := range 500 {
@@ -162,8 +170,8 @@ func TestEntriesPutAtTheSameTimeShareGroups(t *testing.T) {
 	}
 }
 
-func TestNextWaitsForAnEntry(t *testing.T) {
-	q := open(t, options(t))
+func testNextWaitsForAnEntry(t *testing.T, o queue.Options) {
+	q := open(t, o)
 	r := reader(t, q, "store")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -181,8 +189,8 @@ func TestNextWaitsForAnEntry(t *testing.T) {
 	}
 }
 
-func TestWaitIsForWhatWasPutBefore(t *testing.T) {
-	q := open(t, options(t))
+func testWaitIsForWhatWasPutBefore(t *testing.T, o queue.Options) {
+	q := open(t, o)
 	r := reader(t, q, "alert")
 	if err := r.Wait(t.Context()); err != nil {
 		t.Fatalf("of an empty queue: %v", err)
@@ -202,8 +210,8 @@ func TestWaitIsForWhatWasPutBefore(t *testing.T) {
 	}
 }
 
-func TestLargeEntriesComeBack(t *testing.T) {
-	q := open(t, options(t))
+func testLargeEntriesComeBack(t *testing.T, o queue.Options) {
+	q := open(t, o)
 	large := bytes.Repeat([]byte("0123456789abcdef"), 1<<17) // 2 MiB, more than a group should have
 	for n := range 3 {
 		if err := q.Put(t.Context(), queue.Entry{Kind: "visit", ID: fmt.Sprint(n), Data: large}); err != nil {
@@ -226,20 +234,9 @@ func TestLargeEntriesComeBack(t *testing.T) {
 	}
 }
 
-func TestEntriesThatAreTooLargeAreRefused(t *testing.T) {
-	q := open(t, options(t))
-	noise := make([]byte, 9<<20)
-	for i := range noise {
-		noise[i] = byte(i * i >> 3 * 31 >> 2)
-	}
-	x := uint64(88172645463325252)
-	for i := range noise {
-		x ^= x << 13
-		x ^= x >> 7
-		x ^= x << 17
-		noise[i] = byte(x)
-	}
-	err := q.Put(t.Context(), queue.Entry{Kind: "visit", ID: "1", Data: noise})
+func testEntriesThatAreTooLargeAreRefused(t *testing.T, o queue.Options) {
+	q := open(t, o)
+	err := q.Put(t.Context(), queue.Entry{Kind: "visit", ID: "1", Data: noise(1, 9<<20)})
 	if !errors.Is(err, queue.ErrTooLarge) {
 		t.Fatal(err)
 	}

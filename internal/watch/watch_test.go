@@ -436,7 +436,11 @@ func TestVisitsThatSayNothingChangeNothing(t *testing.T) {
 		damaged.Data = damaged.Data[:5]
 		unknown := visitEntry(t, v)
 		unknown.Kind = "of a later version"
-		b.world.add(visitEntry(t, v), damaged, unknown)
+		old := visitEntry(t, &entry.Visit{ID: "o", Host: "web2", Sweep: noon, Started: noon, Stage: "dial", Error: "refused"})
+		old.Kind = entry.ToStore(old.Kind) // was a dead letter, and is put back
+		late := sweepEntry(t, &entry.Sweep{Time: noon, Ended: noon, Conditions: []entry.Condition{{Name: DeadLetters, Unit: "1", Value: 1}}})
+		late.Kind = entry.ToStore(late.Kind)
+		b.world.add(visitEntry(t, v), damaged, unknown, old, late)
 		b.work()
 		b.mustSweep(nil)
 		b.want()

@@ -23,7 +23,22 @@ import (
 const (
 	KindVisit = "visit"
 	KindSweep = "sweep"
+
+	// Those that could not be stored, and are to be stored alone when they are put back: limits were held against them.
+	KindStoreVisit = "visit to store"
+	KindStoreSweep = "sweep to store"
 )
+
+// ToStore returns the kind of an entry that is to be stored and nothing else.
+func ToStore(kind string) string {
+	switch kind {
+	case KindVisit:
+		return KindStoreVisit
+	case KindSweep:
+		return KindStoreSweep
+	}
+	return kind
+}
 
 // ErrUnreadable is in the chain of every error of a text that is no entry.
 var ErrUnreadable = errors.New("the entry can't be read")

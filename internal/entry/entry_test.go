@@ -1,8 +1,12 @@
 package entry_test
 
 import (
+	"bytes"
 	"errors"
+	"flag"
 	"math"
+	"os"
+	"path/filepath"
 	"reflect"
 	"testing"
 	"time"
@@ -108,6 +112,91 @@ func TestWhatIsNoEntryIsRefused(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+}
+
+func TestKindsThatAreToBeStoredStaySo(t *testing.T) {
+	for kind, want := range map[string]string{
+		entry.KindVisit: entry.KindStoreVisit, entry.KindSweep: entry.KindStoreSweep, "of a later version": "of a later version",
+		entry.KindStoreVisit: entry.KindStoreVisit, entry.KindStoreSweep: entry.KindStoreSweep,
+	} {
+		if got := entry.ToStore(kind); got != want {
+			t.Errorf("%q is %q to store, want %q", kind, got, want)
+		}
+	}
+}
+
+// update writes the entries of testdata anew. Only a new version of the form is a reason to do so.
+var update = flag.Bool("update", false, "write testdata anew")
+
+// TestTheFormOfEntriesIsKept compares with entries that an earlier program wrote: they may wait in a queue.
+func TestTheFormOfEntriesIsKept(t *testing.T) {
+	visit := func(v *entry.Visit) func() ([]byte, error) {
+		return func() ([]byte, error) { return entry.EncodeVisit(v) }
+	}
+	sweep := &entry.Sweep{
+		Time: at, Started: at, Ended: at.Add(time.Minute), Hosts: 3, Visited: 2, Failed: 1,
+		Conditions: []entry.Condition{{Name: "server.database.away", Unit: "s", Value: 61.5, Text: "refused"}},
+	}
+	for name, c := range map[string]struct {
+		encode func() ([]byte, error)
+		decode func([]byte) (any, error)
+		want   any
+	}{
+		"visit-1":  {visit(full()), func(b []byte) (any, error) { return entry.DecodeVisit(b) }, full()},
+		"failed-1": {visit(failed()), func(b []byte) (any, error) { return entry.DecodeVisit(b) }, failed()},
+		"sweep-1":  {func() ([]byte, error) { return entry.EncodeSweep(sweep) }, func(b []byte) (any, error) { return entry.DecodeSweep(b) }, sweep},
+	} {
+		file := filepath.Join("testdata", name+".entry")
+		written, err := c.encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if *update {
+			if err := os.WriteFile(file, written, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		kept, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := c.decode(kept); err != nil || !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%s is read as\n%+v, %v, want\n%+v", file, got, err, c.want)
+		}
+		if !bytes.Equal(written, kept) {
+			t.Errorf("%s would be written as\n%q, and is\n%q", file, written, kept)
+		}
+	}
+}
+
+func FuzzDecodeSweep(f *testing.F) {
+	for _, s := range []*entry.Sweep{{Time: at}, {Time: at, Ended: at, Conditions: []entry.Condition{{Name: "n", Value: 1}}}} {
+		data, err := entry.EncodeSweep(s)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		s, err := entry.DecodeSweep(data)
+		if err != nil {
+			if !errors.Is(err, entry.ErrUnreadable) {
+				t.Fatal(err)
+			}
+			return
+		}
+		again, err := entry.EncodeSweep(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		read, err := entry.DecodeSweep(again)
+		if err != nil {
+			t.Fatalf("what was read and written can't be read: %v", err)
+		}
+		if third, err := entry.EncodeSweep(read); err != nil || !bytes.Equal(third, again) {
+			t.Fatalf("written\n%q, %v, and before\n%q", third, err, again)
+		}
+	})
 }
 
 func FuzzDecodeVisit(f *testing.F) {

@@ -5,7 +5,11 @@
 // While the database is away the batch is tried again, and the queue keeps the rest; visits go on.
 //
 // An entry that can be read or stored neither now nor ever becomes a dead letter of the queue, with the reason, and keeps
-// nothing else back. Only a database that takes other things is believed when it refuses one.
+// nothing else back. Only a database that takes other things is believed when it refuses one. What a person puts back
+// comes to the recorder alone, as entry.ToStore has it: nobody is mailed because of an old report.
+//
+// A process that is killed does again what it had not noted as done: a visit is stored once all the same, and a dead
+// letter may be there twice.
 package recorder
 
 import (
@@ -74,7 +78,8 @@ type Recorder struct {
 
 	mu      sync.Mutex
 	state   State
-	changed chan struct{} // closed and replaced when an attempt has failed
+	failure error         // of the last attempt that has failed
+	changed chan struct{} // closed and replaced when one has
 }
 
 // New returns a recorder.
@@ -111,7 +116,9 @@ func (r *Recorder) Settle(ctx context.Context) error {
 		if err := <-stored; err == nil {
 			return nil
 		}
-		return r.State().Reason
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		return r.failure
 	}
 }
 
@@ -124,6 +131,7 @@ func (r *Recorder) Run(ctx context.Context) {
 	for {
 		entries, err := r.options.Reader.Next(ctx, batchBytes)
 		if err != nil {
+			r.attempted(err)
 			if !r.pause(ctx, retryFirst) {
 				return
 			}
@@ -172,6 +180,7 @@ func (r *Recorder) write(ctx context.Context, database Store, entries []queue.En
 			return false
 		case errors.Is(err, queue.ErrUnavailable):
 			r.log.ErrorContext(ctx, "queue is not available", "err", err, "retry", wait)
+			r.attempted(err)
 		default:
 			r.failed(err, wait)
 		}
@@ -187,7 +196,9 @@ func (r *Recorder) bury(ctx context.Context, b *batch) error {
 		refused := b.refused[0]
 		r.log.ErrorContext(ctx, "entry can't be stored and becomes a dead letter", "kind", refused.entry.Kind,
 			"id", refused.entry.ID, "err", refused.reason)
-		if err := r.options.Dead.Bury(ctx, refused.entry, refused.reason.Error()); err != nil {
+		dead := refused.entry
+		dead.Kind = entry.ToStore(dead.Kind)
+		if err := r.options.Dead.Bury(ctx, dead, refused.reason.Error()); err != nil {
 			return err
 		}
 		b.refused = b.refused[1:]
@@ -204,12 +215,12 @@ func (r *Recorder) decode(entries []queue.Entry) *batch {
 	for _, e := range entries {
 		var err error
 		switch e.Kind {
-		case entry.KindVisit:
+		case entry.KindVisit, entry.KindStoreVisit:
 			var v *entry.Visit
 			if v, err = entry.DecodeVisit(e.Data); err == nil {
 				b.visits = append(b.visits, item[store.Visit]{*v, e})
 			}
-		case entry.KindSweep:
+		case entry.KindSweep, entry.KindStoreSweep:
 			var s *entry.Sweep
 			if s, err = entry.DecodeSweep(e.Data); err == nil {
 				b.sweeps = append(b.sweeps, item[store.Sweep]{store.Sweep{
@@ -252,12 +263,21 @@ func (r *Recorder) available() {
 // failed notes that the database can't be used.
 func (r *Recorder) failed(err error, retry time.Duration) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	if r.state.Away.IsZero() {
 		r.state.Away = r.options.Now()
 	}
 	r.state.Reason = err
-	r.log.Error("database is not available: reports wait in the queue", "err", err, "away", r.state.Away, "retry", retry)
+	away := r.state.Away
+	r.mu.Unlock()
+	r.log.Error("database is not available: reports wait in the queue", "err", err, "away", away, "retry", retry)
+	r.attempted(err)
+}
+
+// attempted tells those who wait for the work to settle that it has failed for now.
+func (r *Recorder) attempted(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.failure = err
 	close(r.changed)
 	r.changed = make(chan struct{})
 }

@@ -54,7 +54,8 @@ func (w *Watch) sweep(ctx context.Context, s *entry.Sweep, number uint64) error 
 	if len(s.Conditions) > 0 {
 		w.evaluate(ctx, o, s.Ended, s.Time, number)
 	}
-	for _, l := range w.news(s) {
+	w.settle(number)
+	for _, l := range w.news(s, number) {
 		outcome, err := w.options.Letters.Post(ctx, l.digest)
 		if err != nil {
 			return err
@@ -64,9 +65,8 @@ func (w *Watch) sweep(ctx context.Context, s *entry.Sweep, number uint64) error 
 				"raised", len(l.digest.Raised), "ended", len(l.digest.Ended))
 			continue
 		}
-		w.told(l)
+		w.told(l, number)
 	}
-	w.settle()
 	if err := w.write(ctx, number); err != nil {
 		return err
 	}
@@ -84,8 +84,9 @@ type letter struct {
 }
 
 // news returns one letter for each receiver who is to be told something, ordered by receiver: alerts that fire and of
-// which it was told nothing, and those that are over of which it was not told so.
-func (w *Watch) news(s *entry.Sweep) []*letter {
+// which it was told nothing, and those that are over of which it was not told so. What this very sweep has told, before
+// the process was killed or the table failed, is in its letters again: so they are the same, and known to the outbox.
+func (w *Watch) news(s *entry.Sweep, number uint64) []*letter {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	letters := make(map[string]*letter)
@@ -93,11 +94,11 @@ func (w *Watch) news(s *entry.Sweep) []*letter {
 	for host, alerts := range w.state.hosts() {
 		receivers := w.receivers(host)
 		for _, e := range alerts {
-			if e.Alert.Raised.IsZero() {
+			if e.Alert.Raised.IsZero() || e.Over {
 				continue
 			}
 			for _, to := range receivers {
-				if e.Told[to] == e.Alert.Phase {
+				if told := e.Told[to]; told.Phase == e.Alert.Phase && told.Sweep != number {
 					if e.Alert.Phase == alert.Firing {
 						ongoing[to]++
 					}
@@ -157,31 +158,36 @@ func (l *letter) sort() {
 	}
 }
 
-// told notes that a receiver knows what a letter says.
-func (w *Watch) told(l *letter) {
+// told notes that a receiver knows what a letter says, by the sweep of this number.
+func (w *Watch) told(l *letter, number uint64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, e := range l.alerts {
 		if e.Told == nil {
-			e.Told = make(map[string]alert.Phase, 1)
+			e.Told = make(map[string]telling, 1)
 		}
-		e.Told[l.digest.To] = e.Alert.Phase
+		e.Told[l.digest.To] = telling{e.Alert.Phase, number}
 		e.projected = false
 		w.state.shards[shardOf(e.Alert.Host)].changes++
 	}
 	w.nudge()
 }
 
-// settle forgets the alerts that are over, of which everybody knows, the database included.
-func (w *Watch) settle() {
+// settle ends the news of alerts that are over and of which everybody knows, and forgets those that the database has,
+// too. What the sweep of this number has told stays as it is, for its letters.
+func (w *Watch) settle(number uint64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for i := range w.state.shards {
 		sh := &w.state.shards[i]
 		for host, alerts := range sh.hosts {
-			left := slices.DeleteFunc(slices.Clone(alerts), func(e *entryOf) bool {
-				return e.Alert.Phase == alert.Resolved && e.projected && w.everybodyKnows(e)
-			})
+			for _, e := range alerts {
+				if e.Alert.Phase == alert.Resolved && !e.Over && !e.toldBy(number) && w.everybodyKnows(e) {
+					e.Over = true
+					sh.changes++
+				}
+			}
+			left := slices.DeleteFunc(slices.Clone(alerts), func(e *entryOf) bool { return e.Over && e.projected })
 			if len(left) < len(alerts) {
 				sh.changes++
 				sh.put(host, left)
@@ -196,7 +202,7 @@ func (w *Watch) everybodyKnows(e *entryOf) bool {
 		return true
 	}
 	for _, to := range w.receivers(e.Alert.Host) {
-		if e.Told[to] != e.Alert.Phase {
+		if e.Told[to].Phase != e.Alert.Phase {
 			return false
 		}
 	}
@@ -205,7 +211,7 @@ func (w *Watch) everybodyKnows(e *entryOf) bool {
 
 // notified returns the phase that all receivers were told of last, for the database.
 func (w *Watch) notified(e *entryOf) string {
-	if len(e.Told) > 0 && w.everybodyKnows(e) {
+	if len(e.Told) > 0 && (e.Over || w.everybodyKnows(e)) {
 		return string(e.Alert.Phase)
 	}
 	return ""

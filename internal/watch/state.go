@@ -36,9 +36,26 @@ type known []*entryOf
 
 // entryOf is one alert, and who knows of it.
 type entryOf struct {
-	Alert     alert.Alert            `json:"alert"`
-	Told      map[string]alert.Phase `json:"told,omitempty"` // by receiver: the phase that it was told of last
-	projected bool                   // the database has it as it is
+	Alert     alert.Alert        `json:"alert"`
+	Told      map[string]telling `json:"told,omitempty"` // by receiver
+	Over      bool               `json:"over,omitempty"` // nobody is to be told of it any more
+	projected bool               // the database has it as it is
+}
+
+// telling is what a receiver was told of an alert last.
+type telling struct {
+	Phase alert.Phase `json:"phase"`
+	Sweep uint64      `json:"sweep"` // the entry of the sweep that told it
+}
+
+// toldBy reports whether the sweep of this number has told anybody of the alert.
+func (e *entryOf) toldBy(number uint64) bool {
+	for _, told := range e.Told {
+		if told.Sweep == number {
+			return true
+		}
+	}
+	return false
 }
 
 // open returns the alerts that go on.

@@ -11,8 +11,14 @@
 //
 //   - Evaluation is deterministic, so the same entries on the same state give the same alerts and notices.
 //   - The state says, shard by shard, up to which entry it is evaluated; older entries are passed over for its hosts.
-//   - Letters of a sweep are posted before the state says that they are, and the outbox knows a letter that it has.
+//   - Letters of a sweep are posted before the state says that they are, and the outbox knows a letter that it has. The
+//     state says of each telling by which sweep: until all of the state is written, the sweep's letters are composed of
+//     what it has told, too, and so are the same.
 //   - The position in the queue moves last.
+//
+// What a killed process may forget is how the value of an alert moved while its phase stayed; the next visit says it
+// again. And one that is started again with another configuration, between the posting of a letter and the note of that,
+// may tell the letter's news again, with what the new configuration adds.
 //
 // # Told
 //

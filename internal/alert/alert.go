@@ -36,7 +36,7 @@ import (
 
 // VisitFailed is the statistic that is 1 where a visit failed and 0 where it did not. Evaluate derives it from
 // Observation.Failed; a host cannot report it.
-const VisitFailed = "visit.failed"
+const VisitFailed = report.VisitFailed
 
 // Why an alert ended other than by its value: the Text of the alert then.
 const (

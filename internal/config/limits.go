@@ -8,9 +8,6 @@ import (
 	"muster/internal/report"
 )
 
-// visitFailed is the statistic that is 1 where a visit failed and 0 where it did not.
-const visitFailed = "visit.failed"
-
 // none is the bound that takes a limit away.
 const none = "none"
 
@@ -20,7 +17,7 @@ const longestFor = 366 * 24 * time.Hour
 // builtinLimits returns the limits that hold where the configuration says nothing of their statistics.
 func builtinLimits() []Limit {
 	never := 0.0
-	return []Limit{{Statistic: visitFailed, Unit: "1", Above: &never}}
+	return []Limit{{Statistic: report.VisitFailed, Unit: "1", Above: &never}}
 }
 
 // limitKey is what a limit replaces another of.
@@ -123,14 +120,14 @@ func (r *resolver) limit(e *limitElement) (Limit, bool) {
 // boundOf reads a limit's bound in the unit of its statistic.
 func boundOf(text string, of report.Definition, above bool) (float64, error) {
 	switch {
-	case of.Name == visitFailed && !above:
-		return 0, errors.New(visitFailed + ` is 1 for a visit that failed and 0 otherwise: its limit is above="0"`)
+	case of.Name == report.VisitFailed && !above:
+		return 0, errors.New(report.VisitFailed + ` is 1 for a visit that failed and 0 otherwise: its limit is above="0"`)
 	case text == none && above:
 		return math.Inf(1), nil
 	case text == none:
 		return math.Inf(-1), nil
-	case of.Name == visitFailed && text != "0":
-		return 0, errors.New(visitFailed + ` is 1 for a visit that failed and 0 otherwise: ` +
+	case of.Name == report.VisitFailed && text != "0":
+		return 0, errors.New(report.VisitFailed + ` is 1 for a visit that failed and 0 otherwise: ` +
 			`its limit is above="0" or above="none"`)
 	}
 	return parseQuantity(text, of.Unit)

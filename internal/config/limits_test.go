@@ -121,7 +121,7 @@ func TestEveryStatisticCanHaveALimit(t *testing.T) {
 		if !known {
 			t.Errorf("%s is in %s: what does a limit on it look like?", d.Name, d.Unit)
 		}
-		if d.Name == visitFailed {
+		if d.Name == report.VisitFailed {
 			text = "0"
 		}
 		mistakes := mistakesIn(t, muster(`<limit statistic="`+d.Name+`" above="`+text+`"/>`), fixture())

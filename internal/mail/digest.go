@@ -10,12 +10,12 @@ import (
 	htmltemplate "html/template"
 	"slices"
 	"strings"
+	"sync"
 	texttemplate "text/template"
 	"time"
-)
 
-// visitFailed is the statistic whose limit is exceeded when a host can't be visited.
-const visitFailed = "visit.failed"
+	"muster/internal/report"
+)
 
 // ErrEmpty says that a digest has nothing to tell: no mail is to be sent.
 var ErrEmpty = errors.New("nothing to tell: no alert was raised and none is over")
@@ -60,13 +60,9 @@ func Render(d Digest) (Message, error) {
 	}
 	d.Raised, d.Ended = sorted(d.Raised), sorted(d.Ended)
 	p := pageOf(d)
-	text, err := renderText(p)
+	text, html, err := render(p)
 	if err != nil {
-		return Message{}, fmt.Errorf("render the text of a mail: %w", err)
-	}
-	html, err := renderHTML(p)
-	if err != nil {
-		return Message{}, fmt.Errorf("render the HTML of a mail: %w", err)
+		return Message{}, fmt.Errorf("render a mail: %w", err)
 	}
 	return Message{
 		ID:      d.id(),
@@ -78,24 +74,33 @@ func Render(d Digest) (Message, error) {
 	}, nil
 }
 
-func renderText(p page) (string, error) {
-	t, err := texttemplate.ParseFS(templates, "templates/digest.txt.tmpl")
-	if err != nil {
-		return "", err
-	}
-	var b strings.Builder
-	err = t.Execute(&b, p)
-	return strings.TrimRight(b.String(), "\n") + "\n", err
+// parsed are the templates of a mail, parsed when the first is rendered.
+type parsed struct {
+	text *texttemplate.Template
+	html *htmltemplate.Template
 }
 
-func renderHTML(p page) (string, error) {
-	t, err := htmltemplate.ParseFS(templates, "templates/digest.html.tmpl")
+var parse = sync.OnceValues(func() (p parsed, err error) {
+	if p.text, err = texttemplate.ParseFS(templates, "templates/digest.txt.tmpl"); err == nil {
+		p.html, err = htmltemplate.ParseFS(templates, "templates/digest.html.tmpl")
+	}
+	return p, err
+})
+
+// render returns the text and the HTML of a page.
+func render(p page) (text, html string, err error) {
+	t, err := parse()
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	var b strings.Builder
-	err = t.Execute(&b, p)
-	return b.String(), err
+	if err := t.text.Execute(&b, p); err != nil {
+		return "", "", err
+	}
+	text = strings.TrimRight(b.String(), "\n") + "\n"
+	b.Reset()
+	err = t.html.Execute(&b, p)
+	return text, b.String(), err
 }
 
 // id returns "muster-" and 128 bits of a SHA-256 over the receiver and the items.
@@ -122,8 +127,8 @@ func moment(t time.Time) string { return t.UTC().Truncate(time.Microsecond).Form
 func sorted(items []Item) []Item {
 	items = slices.Clone(items)
 	slices.SortFunc(items, func(a, b Item) int {
-		if (a.Statistic == visitFailed) != (b.Statistic == visitFailed) {
-			if a.Statistic == visitFailed {
+		if (a.Statistic == report.VisitFailed) != (b.Statistic == report.VisitFailed) {
+			if a.Statistic == report.VisitFailed {
 				return -1
 			}
 			return 1

@@ -134,7 +134,7 @@ func share(groups []group, rows int) []int {
 }
 
 func groupOf(i Item) group {
-	if i.Statistic == visitFailed {
+	if i.Statistic == report.VisitFailed {
 		if i.Ended.IsZero() {
 			return group{Title: "Hosts that can't be visited"}
 		}
@@ -150,7 +150,7 @@ func rowOf(i Item, now time.Time) row {
 		Groups:   report.Visible(i.Groups, maxName),
 		Words:    words(i.Text),
 	}
-	if i.Statistic != visitFailed {
+	if i.Statistic != report.VisitFailed {
 		r.Value = report.FormatValue(i.Value, i.Unit)
 	}
 	if i.Since.IsZero() {
@@ -164,7 +164,7 @@ func rowOf(i Item, now time.Time) row {
 		}
 		return r
 	}
-	if i.Statistic != visitFailed && r.Words != "" {
+	if i.Statistic != report.VisitFailed && r.Words != "" {
 		// It did not end by its value, which is thus not the one that is well again.
 		r.Words += "; it was " + r.Value
 		r.Value = ""

@@ -37,13 +37,13 @@ func subject(d Digest) string {
 func single(d Digest) string {
 	if len(d.Ended) == 1 {
 		i := d.Ended[0]
-		if i.Statistic == visitFailed {
+		if i.Statistic == report.VisitFailed {
 			return report.Visible("over: visits of "+i.Host+" failed", maxSubject-9)
 		}
 		return report.Visible(fmt.Sprintf("over: %s: %s (%s)", i.Host, series(i), i.Limit), maxSubject-9)
 	}
 	i := d.Raised[0]
-	if i.Statistic == visitFailed {
+	if i.Statistic == report.VisitFailed {
 		return report.Visible(i.Host+" can't be visited: "+i.Text, maxSubject-9)
 	}
 	return report.Visible(fmt.Sprintf("%s: %s %s (%s)", i.Host, series(i), report.FormatValue(i.Value, i.Unit), i.Limit),

@@ -175,6 +175,12 @@ func (u *user) kill() {
 	u.command.Wait()
 }
 
+// discard ends the process, whatever it says.
+func (u *user) discard() {
+	u.command.Process.Kill()
+	u.command.Wait()
+}
+
 // balance checks that every acknowledged entry is in the queue, once, or was read; that what was done is not read again;
 // and that the table is what it was.
 func (b *books) balance(t *testing.T, folder string) {

@@ -73,10 +73,6 @@ func (c *Conn) run(task func()) {
 // Traffic returns the bytes sent and received so far on the wire, encryption and all. It may be called at any time.
 func (c *Conn) Traffic() (sent, received int64) { return c.wire.sent.Load(), c.wire.received.Load() }
 
-// ServerVersion returns what the host's SSH server calls itself, as in SSH-2.0-OpenSSH_9.2. It is the host's word and at
-// most 255 bytes of anything.
-func (c *Conn) ServerVersion() string { return string(c.ssh.ServerVersion()) }
-
 // isOver tells whether the connection has ended, for whatever reason.
 func (c *Conn) isOver() bool { return c.wire.ended() != nil }
 

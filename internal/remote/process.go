@@ -23,8 +23,7 @@ var ErrNoStatus = errors.New("the command ended without an exit status")
 
 // SignalError says that a command was ended by a signal.
 type SignalError struct {
-	Signal     string // without SIG, as in KILL; the host's word
-	CoreDumped bool
+	Signal string // without SIG, as in KILL; the host's word
 }
 
 func (e *SignalError) Error() string {
@@ -102,7 +101,7 @@ func (p *Process) note(request *ssh.Request) {
 			Language   string
 		}
 		if ssh.Unmarshal(request.Payload, &message) == nil && !p.known {
-			p.signal = &SignalError{Signal: message.Signal, CoreDumped: message.CoreDumped}
+			p.signal = &SignalError{Signal: message.Signal}
 			p.known = true
 			close(p.reported)
 		}

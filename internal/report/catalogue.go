@@ -5,12 +5,19 @@ import (
 	"sync"
 )
 
-// Names that the code itself goes by.
+// Names of statistics that other packages go by, too.
+const (
+	// Uptime is how long ago the host was started, in seconds: less than at the visit before, it was started again.
+	Uptime = "uptime"
+	// VisitFailed is 1 where a visit failed and 0 where it did not. The server makes it of the visit; no host can report it.
+	VisitFailed = reserved + "failed"
+)
+
+// Names that only this package goes by.
 const (
 	cpuTime    = "cpu.time"
 	cpuUsage   = "cpu.usage"
 	cpuShare   = "cpu.share"
-	uptime     = "uptime"
 	rateSuffix = ".rate"
 	reserved   = "visit." // what the server says of a visit, and no host may say
 )

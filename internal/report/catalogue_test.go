@@ -26,7 +26,7 @@ func TestCatalogue(t *testing.T) {
 		}
 		checkDefinition(t, d)
 	}
-	for _, name := range []string{cpuTime, cpuUsage, cpuShare, uptime, "visit.failed"} {
+	for _, name := range []string{cpuTime, cpuUsage, cpuShare, Uptime, VisitFailed} {
 		if !names[name] {
 			t.Errorf("%s, which the code goes by, is not there", name)
 		}

@@ -201,8 +201,8 @@ func FuzzRates(f *testing.F) {
 	f.Add(1e308, 0.0, -1.0, math.MaxFloat64, int64(1), "custom.x")
 	f.Add(math.Inf(1), math.NaN(), 5e-324, 1.0, int64(math.MaxInt64), "network.sent")
 	f.Fuzz(func(t *testing.T, a, b, c, d float64, elapsed int64, name string) {
-		earlier := []Statistic{counterOf(name, "x", "B", a), cpu("user", a), cpu("idle", c), cpu("guest", b)}
-		later := []Statistic{counterOf(name, "x", "B", b), cpu("user", b), cpu("idle", d), cpu("guest", c)}
+		earlier := []Statistic{counterOf(name, "x", "B", a), cpu("user", a), cpu("idle", c), cpu("nice", b)}
+		later := []Statistic{counterOf(name, "x", "B", b), cpu("user", b), cpu("idle", d), cpu("nice", c)}
 		seen := newSeen(8)
 		for _, s := range Rates(earlier, later, time.Duration(elapsed)) {
 			if s.Value < 0 || math.IsNaN(s.Value) || math.IsInf(s.Value, 0) || s.Unit == "%" && s.Value > 100 {

@@ -17,8 +17,8 @@ import (
 // positive, or where uptime says that the host was started between the readings: its counters then count from there.
 // What later has already, because the client took two readings itself, is not returned again.
 //
-// cpu.usage is 100 less the shares of the modes idle and iowait. Linux counts guest and guest_nice within user and nice,
-// so they have a share but are not added up. Linux lets iowait go back now and then; it then counts as unchanged.
+// cpu.usage is 100 less the shares of the modes idle and iowait. Linux lets iowait go back now and then; it then counts as
+// unchanged.
 //
 // The values are finite and not negative. Neither argument is changed.
 func Rates(earlier, later []Statistic, elapsed time.Duration) []Statistic {
@@ -71,7 +71,7 @@ func rateOf(counter *Statistic) (Statistic, bool) {
 // restarted says whether the host was started between two readings. uptime is known to the second, and elapsed has been
 // measured by other clocks, so two seconds are forgiven.
 func restarted(earlier, later []Statistic, elapsed time.Duration) bool {
-	is := func(s Statistic) bool { return s.Name == uptime && s.Instance == "" }
+	is := func(s Statistic) bool { return s.Name == Uptime && s.Instance == "" }
 	i, j := slices.IndexFunc(earlier, is), slices.IndexFunc(later, is)
 	return i >= 0 && j >= 0 && (later[j].Value < earlier[i].Value || later[j].Value+2 < elapsed.Seconds())
 }
@@ -152,7 +152,6 @@ func (c *cpuTimes) add(mode string, grown float64) {
 		c.idle += grown
 	case "iowait":
 		c.idle += grown
-	case "guest", "guest_nice":
 	default:
 		c.busy += grown
 	}
@@ -165,7 +164,6 @@ func (c *cpuTimes) rates(add func(Statistic)) {
 	}
 	add(Statistic{Name: cpuUsage, Unit: "%", Kind: Gauge, Value: 100 * (c.busy / total)})
 	for _, mode := range c.modes {
-		share := min(mode.grown/total, 1) // a guest's time may be counted a tick before its host's
-		add(Statistic{Name: cpuShare, Instance: mode.name, Unit: "%", Kind: Gauge, Value: 100 * share})
+		add(Statistic{Name: cpuShare, Instance: mode.name, Unit: "%", Kind: Gauge, Value: 100 * (mode.grown / total)})
 	}
 }

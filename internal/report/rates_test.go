@@ -76,22 +76,16 @@ func TestRates(t *testing.T) {
 			time.Second,
 			list{gaugeOf("swap.out.rate", "", "B/s", 10), gaugeOf("cpu.share", "idle", "%", 50), gaugeOf("cpu.share", "user", "%", 50)},
 		},
-		"processors": { // 100 s in all: 60 idle, 10 of them waiting; the guest's 5 are in user
-			list{cpu("user", 10), cpu("system", 20), cpu("idle", 1000), cpu("iowait", 7), cpu("guest", 0), cpu("nice", 3)},
-			list{cpu("user", 35), cpu("system", 30), cpu("idle", 1050), cpu("iowait", 17), cpu("guest", 5), cpu("nice", 8)},
+		"processors": { // 100 s in all: 60 idle, 10 of them waiting
+			list{cpu("user", 10), cpu("system", 20), cpu("idle", 1000), cpu("iowait", 7), cpu("nice", 3)},
+			list{cpu("user", 35), cpu("system", 30), cpu("idle", 1050), cpu("iowait", 17), cpu("nice", 8)},
 			50 * time.Second,
 			list{gaugeOf("cpu.usage", "", "%", 40), gaugeOf("cpu.share", "user", "%", 25), gaugeOf("cpu.share", "system", "%", 10),
-				gaugeOf("cpu.share", "idle", "%", 50), gaugeOf("cpu.share", "iowait", "%", 10), gaugeOf("cpu.share", "guest", "%", 5),
-				gaugeOf("cpu.share", "nice", "%", 5)},
+				gaugeOf("cpu.share", "idle", "%", 50), gaugeOf("cpu.share", "iowait", "%", 10), gaugeOf("cpu.share", "nice", "%", 5)},
 		},
 		"all busy": {
 			list{cpu("user", 10), cpu("idle", 10)}, list{cpu("user", 20), cpu("idle", 10)}, time.Second,
 			list{gaugeOf("cpu.usage", "", "%", 100), gaugeOf("cpu.share", "user", "%", 100), gaugeOf("cpu.share", "idle", "%", 0)},
-		},
-		"a guest's time is counted before its host's": {
-			list{cpu("user", 0), cpu("idle", 0), cpu("guest", 0)}, list{cpu("user", 4), cpu("idle", 0), cpu("guest", 5)}, time.Second,
-			list{gaugeOf("cpu.usage", "", "%", 100), gaugeOf("cpu.share", "user", "%", 100), gaugeOf("cpu.share", "idle", "%", 0),
-				gaugeOf("cpu.share", "guest", "%", 100)},
 		},
 		"iowait went back": { // as Linux allows
 			list{cpu("user", 0), cpu("idle", 0), cpu("iowait", 5)}, list{cpu("user", 1), cpu("idle", 3), cpu("iowait", 4)}, time.Second,

@@ -17,8 +17,8 @@ func processors() []Definition {
 			Description: "share of CPU time by mode, over all CPUs, since the visit before"},
 		{Name: "cpu.time", Unit: "s", Kind: Counter, Instance: "mode", Source: "cpu", Platforms: everywhere,
 			OTel: "system.cpu.time",
-			Description: "CPU time by mode (user, system, idle, nice, iowait, irq, softirq, steal, " +
-				"guest, guest_nice), over all CPUs, since boot"},
+			Description: "CPU time by mode (user, system, idle, nice, iowait, irq, softirq, steal), " +
+				"over all CPUs, since boot; the modes add up to all the time there was"},
 		{Name: "cpu.count", Unit: "1", Kind: Gauge, Source: "cpu", Platforms: everywhere,
 			OTel: "system.cpu.logical.count", Description: "logical CPUs"},
 
@@ -59,7 +59,7 @@ func memory() []Definition {
 
 func system() []Definition {
 	return []Definition{
-		{Name: "uptime", Unit: "s", Kind: Gauge, Source: "uptime", Platforms: everywhere,
+		{Name: Uptime, Unit: "s", Kind: Gauge, Source: "uptime", Platforms: everywhere,
 			OTel: "system.uptime", Description: "time since boot"},
 
 		{Name: "processes.count", Unit: "1", Kind: Gauge, Source: "processes", Platforms: everywhere,
@@ -76,7 +76,7 @@ func system() []Definition {
 			Source: "temperature", Platforms: everywhere,
 			OTel: "hw.temperature", Description: "temperature; absent where no sensor can be read"},
 
-		{Name: "visit.failed", Unit: "1", Kind: Gauge, Source: "server", Platforms: everywhere,
+		{Name: VisitFailed, Unit: "1", Kind: Gauge, Source: "server", Platforms: everywhere,
 			Description: "1 where the visit failed, 0 where it did not; every host has the limit above=\"0\" " +
 				"on it unless the configuration says otherwise"},
 	}

@@ -46,27 +46,11 @@ func TestMariaDBWithTLS(t *testing.T) {
 			t.Errorf("%v, want ErrUnavailable because of an unknown authority", err)
 		}
 	})
-	t.Run("LeastRights", func(t *testing.T) { testLeastRightsMySQL(t, x) })
+	t.Run("LeastRights", func(t *testing.T) {
+		x.rightsOf(t, "CREATE USER least@'%' IDENTIFIED BY 'pw'", "GRANT ALL ON least_own.* TO least@'%'")
+	})
 	t.Run("InterruptedMigration", func(t *testing.T) { testInterruptedMigration(t, x) })
 	t.Run("DefaultsOfTheServerDoNotMatter", func(t *testing.T) { testForeignDefaults(t, x) })
-}
-
-func testLeastRightsMySQL(t *testing.T, x *target) {
-	admin := x.open(t)
-	for _, statement := range []string{
-		"CREATE USER least@'%' IDENTIFIED BY 'pw'", "GRANT ALL ON least_own.* TO least@'%'",
-	} {
-		if err := admin.db.Exec(statement).Error; err != nil {
-			t.Fatal(err)
-		}
-	}
-	as := func(database string) Options {
-		return Options{URL: strings.Replace(x.server.Named(database), "muster@", "least@", 1), Password: "pw"}
-	}
-	save(t, openStore(t, as("least_own")), fleet(noon(), 1, 1)...)
-	if _, err := Open(t.Context(), as("least_other")); !errors.Is(err, ErrDenied) {
-		t.Errorf("a database that the user may not create: %v, want ErrDenied", err)
-	}
 }
 
 // testInterruptedMigration takes away what a server that died while it migrated would not have written.

@@ -11,22 +11,8 @@ import (
 func TestPostgreSQLRights(t *testing.T) {
 	t.Parallel()
 	x := &target{server: testserver.PostgreSQL(t)}
-	admin := x.open(t)
-	for _, statement := range []string{
-		"CREATE USER least PASSWORD 'pw'", "CREATE DATABASE least_own OWNER least",
-		"CREATE DATABASE ascii ENCODING 'SQL_ASCII' TEMPLATE template0 OWNER least",
-	} {
-		if err := admin.db.Exec(statement).Error; err != nil {
-			t.Fatal(err)
-		}
-	}
-	as := func(database string) Options {
-		return Options{URL: strings.Replace(x.server.Named(database), "muster@", "least@", 1), Password: "pw"}
-	}
-	save(t, openStore(t, as("least_own")), fleet(noon(), 1, 1)...)
-	if _, err := Open(t.Context(), as("least_other")); !errors.Is(err, ErrDenied) {
-		t.Errorf("a database that the user may not create: %v, want ErrDenied", err)
-	}
+	as := x.rightsOf(t, "CREATE USER least PASSWORD 'pw'", "CREATE DATABASE least_own OWNER least",
+		"CREATE DATABASE ascii ENCODING 'SQL_ASCII' TEMPLATE template0 OWNER least")
 	if _, err := Open(t.Context(), as("ascii")); !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "UTF8") {
 		t.Errorf("a database that can't hold every text: %v, want ErrUnavailable with what to do", err)
 	}

@@ -1,11 +1,11 @@
 package store
 
 import (
-	"bytes"
+	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
-	"sync"
+	"strings"
 	"testing"
 	"time"
 
@@ -106,6 +106,26 @@ func (x *target) fresh(t testing.TB) Options {
 	o.URL = x.server.Named(fmt.Sprintf("muster_%d", x.count))
 	o.Password = x.server.Password
 	return o
+}
+
+// rightsOf has statements make a user "least" with all rights on the database least_own and none elsewhere, checks that it can
+// do with that, and returns the options with which it opens a database.
+func (x *target) rightsOf(t *testing.T, statements ...string) (as func(database string) Options) {
+	t.Helper()
+	admin := x.open(t)
+	for _, statement := range statements {
+		if err := admin.db.Exec(statement).Error; err != nil {
+			t.Fatal(err)
+		}
+	}
+	as = func(database string) Options {
+		return Options{URL: strings.Replace(x.server.Named(database), "muster@", "least@", 1), Password: "pw"}
+	}
+	save(t, openStore(t, as("least_own")), fleet(noon(), 1, 1)...)
+	if _, err := Open(t.Context(), as("least_other")); !errors.Is(err, ErrDenied) {
+		t.Errorf("a database that the user may not create: %v, want ErrDenied", err)
+	}
+	return as
 }
 
 // needsServer skips what has no meaning for a file.
@@ -209,22 +229,7 @@ func broken(host string, sweep time.Time) Visit {
 }
 
 // logBuffer collects what is logged.
-type logBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *logBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *logBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
-}
+type logBuffer struct{ testserver.Buffer }
 
 // logger returns a logger of everything.
 func (b *logBuffer) logger() *slog.Logger {

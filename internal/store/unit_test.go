@@ -53,12 +53,12 @@ func TestLongMigrationIsNoticed(t *testing.T) {
 		var log logBuffer
 		e := &engine{place: "here", notice: time.Second}
 		end := e.noticeAfter(t.Context(), log.logger())
-		time.Sleep(e.notice - 1)
+		time.Sleep(e.notice - time.Nanosecond)
 		synctest.Wait()
 		if log.String() != "" {
 			t.Errorf("too early: %s", log.String())
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		if !strings.Contains(log.String(), "is being migrated") || !strings.Contains(log.String(), "database=here") {
 			t.Errorf("the log is %q", log.String())

@@ -243,23 +243,6 @@ func (f *fake) wantNoFile(t *testing.T) {
 
 // memoryLog is a logger whose output can be read.
 func memoryLog() (*slog.Logger, func() string) {
-	var b lockedBuilder
+	var b testserver.Buffer
 	return slog.New(slog.NewTextHandler(&b, &slog.HandlerOptions{Level: slog.LevelDebug})), b.String
-}
-
-type lockedBuilder struct {
-	mu sync.Mutex
-	b  strings.Builder
-}
-
-func (l *lockedBuilder) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuilder) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }

@@ -88,9 +88,6 @@ type counters struct {
 	values []float64
 }
 
-// uptime is no counter, but tells a host that was started again.
-const uptime = "uptime"
-
 // separator is in no text of a report: XML does not have it.
 const separator = "\x00"
 
@@ -98,7 +95,7 @@ func (c counters) empty() bool { return len(c.values) == 0 }
 
 // packCounters keeps what report.Rates needs of a report.
 func packCounters(statistics []report.Statistic) counters {
-	wanted := func(s *report.Statistic) bool { return s.Kind == report.Counter || s.Name == uptime }
+	wanted := func(s *report.Statistic) bool { return s.Kind == report.Counter || s.Name == report.Uptime }
 	number := 0
 	for i := range statistics {
 		if wanted(&statistics[i]) {

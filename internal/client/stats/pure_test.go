@@ -14,6 +14,8 @@ import (
 	"github.com/shirou/gopsutil/v4/mem"
 	"github.com/shirou/gopsutil/v4/net"
 	"github.com/shirou/gopsutil/v4/sensors"
+
+	"muster/internal/report"
 )
 
 // expect compares what a source gave with all of what is wanted.
@@ -47,6 +49,17 @@ func TestCPUTimesAddUp(t *testing.T) {
 		if sum != want {
 			t.Errorf("on %s the modes add up to %v, want %v", platform, sum, want)
 		}
+	}
+	// The catalogue names the modes that a client sends, and no others.
+	definition, _ := report.Lookup("cpu.time")
+	_, listed, _ := strings.Cut(definition.Description, "(")
+	listed, _, _ = strings.Cut(listed, ")")
+	var sent []string
+	for _, s := range cpuTimes(all, "linux") {
+		sent = append(sent, s.Instance)
+	}
+	if named := strings.Split(listed, ", "); !slices.Equal(slices.Sorted(slices.Values(named)), slices.Sorted(slices.Values(sent))) {
+		t.Errorf("the catalogue names the modes %v, the client sends %v", named, sent)
 	}
 	expect(t, values(cpuTimes(all, "linux")), map[string]float64{
 		"cpu.time user": 1, "cpu.time system": 2, "cpu.time idle": 4, "cpu.time nice": 8, "cpu.time iowait": 16,

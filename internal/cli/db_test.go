@@ -205,7 +205,7 @@ func (d *dbPlace) backup(t *testing.T) {
 	contains(t, stdout, "wrote "+file+": ")
 	_, stderr := d.db(t, 2, "backup", file)
 	contains(t, stderr, file+" exists and stays as it is")
-	_, stderr = d.db(t, 2, "backup", filepath.Join(file, "below"))
+	_, stderr = d.db(t, 3, "backup", filepath.Join(file, "below"))
 	contains(t, stderr, "muster: ")
 	info, err := os.Stat(file)
 	if err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != 0o600 {

@@ -12,8 +12,8 @@ import (
 const (
 	maxRows  = 200  // of each section
 	maxName  = 64   // of a host, a group, an instance, a statistic
-	maxWords = 1000 // of a failure
-	maxEnd   = 700  // of a failure that is longer: at its end it says what to do
+	maxWords = 600 // of a failure
+	maxEnd   = 450  // of a failure that is longer: at its end it says what to do
 )
 
 // page is a digest as its two templates show it. All of its text is printable.

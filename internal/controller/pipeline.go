@@ -204,7 +204,11 @@ func (p *pipeline) checkMail(ctx context.Context) {
 		p.log.InfoContext(ctx, "no mail server is configured: alerts are logged and stored")
 		return
 	}
-	if err := p.outbox.Check(ctx); err != nil {
+	err := p.outbox.Check(ctx)
+	if ctx.Err() != nil {
+		return // the server is being stopped, which says nothing of the mail server
+	}
+	if err != nil {
 		p.log.ErrorContext(ctx, "mail server is not available: mails wait in the queue", "err", err)
 		return
 	}

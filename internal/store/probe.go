@@ -19,7 +19,7 @@ var errProbed = errors.New("everything was taken")
 // Errors: those of Save.
 func (s *Store) Probe(ctx context.Context) error {
 	const name = "(probe)"
-	at := time.UnixMilli(1).UTC()
+	at := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC) // before any visit: nothing is there that it could meet
 	b, err := newBatch([]Visit{{
 		ID: name, Sweep: at, Host: name, Started: at,
 		Report: &report.Report{

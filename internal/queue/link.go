@@ -58,6 +58,7 @@ func (l *link) prepare(ctx context.Context, o Options) error {
 	entries.Name, entries.Subjects = streamName, []string{subject}
 	entries.Description = "what the hosts of a fleet reported, until it is stored and judged"
 	entries.Discard, entries.MaxBytes = jetstream.DiscardNew, o.Size+reserve
+	entries.AllowDirect = l.replicas == 1 // with copies any server would answer, also one that has not heard of the last messages
 	if l.stream, err = l.js.CreateOrUpdateStream(ctx, entries); err != nil {
 		return fmt.Errorf("stream %s, for which room for %d MiB is set aside, on %d servers: %w", streamName, (o.Size+reserve)>>20, l.replicas, err)
 	}

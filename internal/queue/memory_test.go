@@ -21,7 +21,7 @@ import (
 )
 
 // The bound that docs/architecture.md states: what the queue keeps in memory, whatever waits in it.
-const memoryBound = 96 << 20
+const memoryBound = 128 << 20
 
 // backlog is how many hosts reported in how many sweeps while nobody read.
 const (

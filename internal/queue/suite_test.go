@@ -1,6 +1,7 @@
 package queue_test
 
 import (
+	"errors"
 	"testing"
 
 	"muster/internal/queue"
@@ -29,4 +30,27 @@ func suite(t *testing.T, fresh func(t *testing.T) queue.Options) {
 	}
 }
 
-func TestInThisProcess(t *testing.T) { suite(t, options) }
+func TestInThisProcess(t *testing.T) {
+	suite(t, options)
+	t.Run("TheLargestEntry", testTheLargestEntry)
+}
+
+// In this process a message may have 8 MiB.
+func testTheLargestEntry(t *testing.T) {
+	q := open(t, options(t))
+	want := queue.Entry{Kind: "visit", ID: "large", Data: noise(1, 8<<20-8<<10)}
+	if err := q.Put(t.Context(), want); err != nil {
+		t.Fatal(err)
+	}
+	entries, err := reader(t, q, "store").Next(t.Context(), 1)
+	if err != nil || len(entries) != 1 || string(entries[0].Data) != string(want.Data) {
+		t.Fatalf("%d entries, %v", len(entries), err)
+	}
+	if err := q.Bury(t.Context(), entries[0], "too large for the database"); err != nil {
+		t.Fatal(err)
+	}
+	small := queue.Entry{Kind: "visit", ID: "bomb", Data: make([]byte, 17<<20)} // compressed it is small, but nobody could unpack it
+	if err := q.Put(t.Context(), small); !errors.Is(err, queue.ErrTooLarge) {
+		t.Fatalf("17 MiB of zeros: %v", err)
+	}
+}

@@ -10,10 +10,10 @@ import (
 
 // Bounds of what a mail shows, in rows and characters. What host and network say is cut at these.
 const (
-	maxRows  = 200  // of each section
-	maxName  = 64   // of a host, a group, an instance, a statistic
+	maxRows  = 200 // of each section
+	maxName  = 64  // of a host, a group, an instance, a statistic
 	maxWords = 600 // of a failure
-	maxEnd   = 450  // of a failure that is longer: at its end it says what to do
+	maxEnd   = 450 // of a failure that is longer: at its end it says what to do
 )
 
 // page is a digest as its two templates show it. All of its text is printable.

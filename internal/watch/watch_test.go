@@ -9,6 +9,7 @@ import (
 
 	"muster/internal/alert"
 	"muster/internal/entry"
+	"muster/internal/report"
 	"muster/internal/store"
 )
 
@@ -321,5 +322,23 @@ func TestReceiversWhoComeLater(t *testing.T) {
 		if strings.Contains(m.Text, "web2") {
 			t.Errorf("the mail tells of what was over:\n%s", m.Text)
 		}
+	})
+}
+
+func TestWhatASourceThatFailedDoesNotSayIsNotOver(t *testing.T) {
+	onBench(t, func(t *testing.T, b *bench) {
+		b.mustSweep(map[string]float64{"web1": 90})
+		b.want(webMail)
+		for _, failures := range [][]report.Failure{{{Source: "memory", Reason: "did not answer"}}, nil} {
+			b.now = b.now.Add(time.Minute)
+			b.world.add(visitEntry(t, &entry.Visit{
+				ID: "v", Host: "web1", Sweep: b.now, Started: b.now, Report: &report.Report{Host: "web1", Failures: failures},
+			}))
+			b.mustSweep(nil)
+			if failures != nil {
+				b.want()
+			}
+		}
+		mentions(t, b.want(webMail)[0], alert.NoLongerReported)
 	})
 }

@@ -93,12 +93,16 @@ func TestTheServerItselfIsMailedAbout(t *testing.T) {
 	}
 }
 
-// fullQueue starts everything behind the visits again with a queue that holds too much already.
+// fullQueue starts everything behind the visits again with a queue that may hold what it holds, of some sweeps, and no more.
 func fullQueue(t *testing.T, r *rig, c *Controller, stop *func()) {
 	t.Helper()
 	(*stop)()
+	q := c.behind.(*pipeline).queue
+	if err := q.Look(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	r.config.Queue.Size = q.State().Bytes
 	r.close(c)
-	r.config.Queue.Size = 100
 	again := r.open()
 	*c = Controller{
 		config: again.config, log: again.log, now: again.now, visitor: r, hosts: again.hosts, keeper: again.keeper,

@@ -118,7 +118,7 @@ func check(t *testing.T, name string, w *world, good, bad []string, deaths int) 
 // TestAProcessThatIsKilledAnywhereLosesNothing kills it before and after every thing that it does to database and queue.
 func TestAProcessThatIsKilledAnywhereLosesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		for seed := range uint64(40) {
+		for seed := range uint64(12) {
 			w, good, bad := draw(t, seed)
 			deaths := through(t, w, random(seed, 1))
 			check(t, fmt.Sprintf("seed %d", seed), w, good, bad, deaths)
@@ -145,7 +145,7 @@ func TestAProcessThatIsKilledAnywhereLosesNothing(t *testing.T) {
 // TestTroubleOfAllKindsLosesNothing has kills, errors and a database that comes and goes.
 func TestTroubleOfAllKindsLosesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		for seed := range uint64(200) {
+		for seed := range uint64(100) {
 			w, good, bad := draw(t, seed)
 			r := random(seed, 2)
 			failures := 0

@@ -31,7 +31,14 @@ type mailServer struct {
 	sent   []mail.Message
 }
 
-func (m *mailServer) Check(context.Context) error { return m.away }
+// set changes how it answers.
+func (m *mailServer) set(change func(*mailServer)) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	change(m)
+}
+
+func (m *mailServer) Check(context.Context) error { return nil }
 
 func (m *mailServer) Send(_ context.Context, messages ...mail.Message) error {
 	m.mu.Lock()
@@ -141,7 +148,7 @@ func (b *bench) start() {
 	b.stop = func() {}
 	if !b.muted {
 		var err error
-		b.outbox, err = outbox.New(b.t.Context(), outbox.Options{Table: &b.mails, Sender: b.server, Now: o.Now})
+		b.outbox, err = outbox.New(b.t.Context(), outbox.Options{Table: &b.mails, Sender: b.server})
 		if err != nil {
 			b.t.Fatal(err)
 		}

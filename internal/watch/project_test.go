@@ -152,6 +152,7 @@ func TestProjectionWaitsForTheDatabase(t *testing.T) {
 			t.Fatalf("Projected = %v, want why it is not", err)
 		}
 		<-time.After(time.Hour)
+		synctest.Wait()
 		if x.rows.tries > 200 {
 			t.Errorf("the database was tried %d times in an hour", x.rows.tries)
 		}
@@ -274,10 +275,10 @@ func TestRunEndsWhileTheTableFails(t *testing.T) {
 		var working sync.WaitGroup
 		working.Go(func() { x.Run(ctx) })
 		<-time.After(time.Hour)
+		cancel()
+		working.Wait()
 		if p.steps < 100 || p.steps > 200 {
 			t.Errorf("%d attempts in an hour, want one in %v", p.steps, retryMost)
 		}
-		cancel()
-		working.Wait()
 	})
 }

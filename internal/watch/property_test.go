@@ -8,7 +8,7 @@ import (
 )
 
 // scenarios is how many are drawn. A failure names the number of its scenario, which is its seed.
-const scenarios = 30
+const scenarios = 20
 
 func random(seed, stream uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, stream)) }
 

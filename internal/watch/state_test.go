@@ -48,6 +48,9 @@ func TestStateComesBackAsItWas(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if !got.has("h", 9) || got.has("h", 10) {
+		t.Error("entries up to 9 are evaluated, and no others")
+	}
 	if read := got.shards[shardOf("h")]; !reflect.DeepEqual(read.hosts["h"], want) || read.number != 9 {
 		t.Errorf("read\n%+v of entry %d, want\n%+v", read.hosts["h"][0], read.number, want[0])
 	}

@@ -9,6 +9,7 @@ import (
 
 	"muster/internal/alert"
 	"muster/internal/entry"
+	"muster/internal/report"
 	"muster/internal/store"
 )
 
@@ -78,7 +79,7 @@ func TestMailServerAwayDelaysMails(t *testing.T) {
 	for _, restart := range []bool{false, true} {
 		t.Run(fmt.Sprint("restart=", restart), func(t *testing.T) {
 			onBench(t, func(t *testing.T, b *bench) {
-				b.server.away = errors.New("connection refused")
+				b.server.set(func(m *mailServer) { m.away = errors.New("connection refused") })
 				if err := b.sweep(map[string]float64{"web1": 90, "web2": 10}); err == nil || !strings.Contains(err.Error(), webMail) {
 					t.Errorf("Flush = %v, want whose mail is not sent", err)
 				}
@@ -93,7 +94,7 @@ func TestMailServerAwayDelaysMails(t *testing.T) {
 				if restart {
 					b.restart()
 				}
-				b.server.away = nil
+				b.server.set(func(m *mailServer) { m.away = nil })
 				b.mustSweep(map[string]float64{"web1": 50, "web2": 90}) // the first letter is on its way, the second put off
 				b.mustSweep(map[string]float64{"web1": 50, "web2": 90})
 				sent := b.want(webMail, webMail)
@@ -108,7 +109,7 @@ func TestMailServerAwayDelaysMails(t *testing.T) {
 
 func TestRefusedReceiverKeepsNobodyBack(t *testing.T) {
 	onBench(t, func(t *testing.T, b *bench) {
-		b.server.refuse = dbMail
+		b.server.set(func(m *mailServer) { m.refuse = dbMail })
 		if err := b.sweep(map[string]float64{"db1": -1}); err == nil || !strings.Contains(err.Error(), "no such user") {
 			t.Errorf("Flush = %v, want the refusal", err)
 		}
@@ -120,7 +121,7 @@ func TestRefusedReceiverKeepsNobodyBack(t *testing.T) {
 
 func TestNobodyIsToldAgainBecauseAnotherIsNot(t *testing.T) {
 	onBench(t, func(t *testing.T, b *bench) {
-		b.server.later = dbMail
+		b.server.set(func(m *mailServer) { m.later = dbMail })
 		for i := range 3 {
 			if err := b.sweep(map[string]float64{"db1": -1}); err == nil {
 				t.Errorf("sweep %d: all is sent", i)
@@ -131,7 +132,7 @@ func TestNobodyIsToldAgainBecauseAnotherIsNot(t *testing.T) {
 				b.want()
 			}
 		}
-		b.server.later = ""
+		b.server.set(func(m *mailServer) { m.later = "" })
 		b.mustSweep(map[string]float64{"db1": -1})
 		b.want(dbMail)
 		b.mustSweep(map[string]float64{"db1": 10})
@@ -321,5 +322,23 @@ func TestReceiversWhoComeLater(t *testing.T) {
 		if strings.Contains(m.Text, "web2") {
 			t.Errorf("the mail tells of what was over:\n%s", m.Text)
 		}
+	})
+}
+
+func TestWhatASourceThatFailedDoesNotSayIsNotOver(t *testing.T) {
+	onBench(t, func(t *testing.T, b *bench) {
+		b.mustSweep(map[string]float64{"web1": 90})
+		b.want(webMail)
+		for _, failures := range [][]report.Failure{{{Source: "memory", Reason: "did not answer"}}, nil} {
+			b.now = b.now.Add(time.Minute)
+			b.world.add(visitEntry(t, &entry.Visit{
+				ID: "v", Host: "web1", Sweep: b.now, Started: b.now, Report: &report.Report{Host: "web1", Failures: failures},
+			}))
+			b.mustSweep(nil)
+			if failures != nil {
+				b.want()
+			}
+		}
+		mentions(t, b.want(webMail)[0], alert.NoLongerReported)
 	})
 }

@@ -51,12 +51,8 @@ func (q *Queue) beginning(ctx context.Context, stream jetstream.Stream, s jetstr
 	if err != nil {
 		return p, err
 	}
-	upTo, _, err := packHeader(message.Data)
-	if err != nil {
-		return p, nil // the reader finds it, and says so
-	}
-	if entries, err := q.unpack(message.Data); err == nil {
-		p.Entries = upTo - min(upTo, uint64(len(entries)))
+	if entries, upTo, err := q.open(message.Data); err == nil { // otherwise the reader finds it, and says so
+		p.Entries = upTo - uint64(len(entries))
 	}
 	return p, nil
 }

@@ -99,7 +99,7 @@ func (d *dialer) Dial(network, address string) (net.Conn, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.first == nil {
-		return net.DialTimeout(network, address, dialTimeout)
+		return (&net.Dialer{Timeout: dialTimeout}).DialContext(context.Background(), network, address)
 	}
 	c, err := d.first(network, address)
 	d.err = err

@@ -29,7 +29,8 @@ func TestInACluster(t *testing.T) {
 	suite(t, func(*testing.T) queue.Options { return clusterOptions(n, 3) })
 	t.Run("replicas", func(t *testing.T) { testReplicas(t, n) })
 	t.Run("max_payload", func(t *testing.T) { testMaxPayload(t, clusterOptions(n, 3)) })
-	t.Run("deleted stream", func(t *testing.T) { testDeletedStream(t, n) })
+	t.Run("deleted stream", func(t *testing.T) { testDeletedStream(t, n, "store") })
+	t.Run("deleted stream that was read", func(t *testing.T) { testDeletedStream(t, n, "store", "alert") })
 	t.Run("servers that restart", func(t *testing.T) { testServersThatRestart(t, n) })
 	t.Run("no quorum", func(t *testing.T) { testNoQuorum(t, n) })
 }
@@ -76,16 +77,22 @@ func testMaxPayload(t *testing.T, o queue.Options) {
 	}
 }
 
-func testDeletedStream(t *testing.T, n *testserver.NATS) {
+// testDeletedStream deletes the stream when some readers are behind what is in it.
+func testDeletedStream(t *testing.T, n *testserver.NATS, behind ...string) {
 	o := clusterOptions(n, 3)
 	q := open(t, o)
 	put(t, q, 0, 5)
-	take(t, reader(t, q, "store"), 5)
+	for _, name := range behind {
+		take(t, reader(t, q, name), 5)
+	}
 	if err := n.Connect(o.Cluster.Username).DeleteStream(t.Context(), "MUSTER"); err != nil {
 		t.Fatal(err)
 	}
 	put(t, q, 5, 8)
-	for _, name := range []string{"store", "alert"} { // the one was behind what is gone, the other before it
+	if err := q.Look(t.Context()); err != nil { // deletes what everybody is done with
+		t.Fatal(err)
+	}
+	for _, name := range []string{"store", "alert"} {
 		if got := strings.Join(take(t, reader(t, q, name), 3), " "); got != numbers(5, 8) {
 			t.Errorf("%s reads %s", name, got)
 		}

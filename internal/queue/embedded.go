@@ -120,7 +120,7 @@ func watchServer(s *server.Server, stop <-chan struct{}, fail func(error)) {
 type serverLog struct{ log *slog.Logger }
 
 func (l serverLog) write(level slog.Level, format string, v ...any) {
-	l.log.Log(context.Background(), level, "queue: "+fmt.Sprintf(format, v...))
+	l.log.Log(context.Background(), level, "JetStream says", "message", fmt.Sprintf(format, v...))
 }
 
 func (l serverLog) Noticef(format string, v ...any) { l.write(slog.LevelDebug, format, v...) }

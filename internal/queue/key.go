@@ -74,7 +74,7 @@ func writeWhole(file string, content []byte) (err error) {
 	}
 	defer func() {
 		if err != nil {
-			os.Remove(temporary.Name())
+			err = errors.Join(err, os.Remove(temporary.Name()))
 		}
 	}()
 	_, err = temporary.Write(content)

@@ -67,7 +67,7 @@ func (q *Queue) publish(ctx context.Context) {
 	var held *put // did not fit into the group before
 	for {
 		var group []*put
-		size := 0
+		var size int
 		if held != nil {
 			group, size, held = append(group, held), held.size, nil
 		} else {

@@ -85,6 +85,9 @@ func TestTheServerItselfIsMailedAbout(t *testing.T) {
 	if len(got) != 1 || !strings.Contains(got[0], "over") {
 		t.Fatalf("mails: %q, want one that all is over", got)
 	}
+	if err := p.recorder.Settle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	closed = true
 	stop()
 	r.close(c)

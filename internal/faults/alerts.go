@@ -71,8 +71,15 @@ func (c Clock) trustedSpan(from, to time.Time) bool {
 	return true
 }
 
+// overtaken tells whether the clock jumped between two times.
+func (c Clock) overtaken(from, to time.Time) bool {
+	return slices.ContainsFunc(c.Jumps, func(j Span) bool { return j.To.After(from) && j.From.Before(to) })
+}
+
 // Alerts is the book of the alerts: a stored visit that exceeds a limit has one, and at the end, when all is well, none
-// is left. Visits and alerts that were at a time when the server's clock jumped are left out.
+// is left. Visits and alerts that were at a time when the server's clock jumped are left out. So are those of alerts that
+// were open then: an observation from before an alert began moves the alert's times to its own (package alert), so such an
+// alert may have ended, or begun and ended, when the first visit after the jump did.
 type Alerts struct {
 	Visits     []VisitRow
 	Alerts     []AlertRow
@@ -99,7 +106,7 @@ func (b Alerts) Balance() Balance {
 				began[of] = make(map[int64]bool)
 			}
 			began[of][v.Started.UnixMilli()] = true
-			if !b.Clock.trusted(v.Started) {
+			if !b.Clock.trusted(v.Started) || b.Clock.overtaken(v.Started, b.well(v.Host, statistic, v.Started)) {
 				continue
 			}
 			l.balance.Entries++
@@ -112,7 +119,7 @@ func (b Alerts) Balance() Balance {
 		slices.SortFunc(list, func(a, b AlertRow) int { return a.Since.Compare(b.Since) })
 		var before AlertRow
 		for _, a := range list {
-			if !b.Clock.trustedSpan(a.Since, a.Ended) {
+			if !b.Clock.trustedSpan(a.Since, a.Ended) || a.Since.Equal(a.Ended) && len(b.Clock.Jumps) > 0 {
 				continue
 			}
 			if slices.Contains(b.Statistics, a.Statistic) && !began[of][a.Since.UnixMilli()] {
@@ -127,6 +134,18 @@ func (b Alerts) Balance() Balance {
 	}
 	l.sort()
 	return l.balance
+}
+
+// well returns when a host was first seen not to exceed a limit, after a time; the end of the run if it never was.
+func (b Alerts) well(host, statistic string, after time.Time) time.Time {
+	first := b.Clock.Run.To
+	for _, v := range b.Visits {
+		if v.Host == host && v.Started.After(after) && v.Started.Before(first) && b.Clock.trusted(v.Started) &&
+			!slices.Contains(v.exceeds(), statistic) {
+			first = v.Started
+		}
+	}
+	return first
 }
 
 // exceeds returns the statistics of a visit that exceed a limit, its own failure among them.

@@ -172,6 +172,19 @@ func TestAlerts(t *testing.T) {
 			b.Clock.Jumps = []faults.Span{{From: at(-60), To: at(-50)}}
 			b.Alerts = b.Alerts[1:]
 		}, []string{faults.NoAlert, faults.NoAlert}},
+		"the clock jumped under an alert that was open": {func(b *faults.Alerts) {
+			// Seen well at 40 first, after the jump, which ended the alert with its own times.
+			b.Visits = append(b.Visits, faults.VisitRow{Host: "b", Visit: "v8", Started: at(10), Outcome: "failed"},
+				faults.VisitRow{Host: "b", Visit: "v9", Started: at(40), Outcome: "ok"})
+			b.Clock.Jumps = []faults.Span{{From: at(20), To: at(30)}}
+			b.Alerts = append(b.Alerts, faults.AlertRow{
+				ID: "5", Host: "b", Statistic: faults.VisitFailed, State: "resolved", Since: at(40), Raised: at(40), Ended: at(40),
+			})
+		}, nil},
+		"the clock jumped after an alert was over": {func(b *faults.Alerts) {
+			b.Clock.Jumps = []faults.Span{{From: at(20), To: at(30)}}
+			b.Alerts = b.Alerts[1:]
+		}, []string{faults.NoAlert, faults.NoAlert}},
 		"the server was in another year": {func(b *faults.Alerts) {
 			b.Clock.Jumps = []faults.Span{{From: at(20), To: at(21)}}
 			b.Visits = append(b.Visits, faults.VisitRow{Host: "b", Visit: "v7", Started: at(0).AddDate(1, 0, 0), Outcome: "failed"})

@@ -81,8 +81,18 @@ func ready(ctx context.Context, s *server.Server) error {
 	case !s.JetStreamEnabled():
 		return errors.New("JetStream does not work: see the log")
 	}
-	return health(s)
+	// The server gives itself a millisecond to show that it is ready, which a busy machine may spend elsewhere.
+	var err error
+	for range readyTries {
+		if err = health(s); err == nil {
+			return nil
+		}
+	}
+	return err
 }
+
+// readyTries is how often a server that starts is asked whether it is well.
+const readyTries = 10
 
 // health returns what is wrong with JetStream. After an error of a write, as on a full disk, a stream takes nothing more
 // and does not answer; only a new start makes it try again.

@@ -45,8 +45,8 @@ func TestWhatTheQueueRefusesIsCounted(t *testing.T) {
 	if !errors.Is(err, errUnkept) || !errors.Is(err, queue.ErrFull) || s.Unkept != 3 || s.Visited != 3 {
 		t.Errorf("sweep = %+v, %v", s, err)
 	}
-	if c.behind.(*fakeFollower).unkept != 3 || len(h.visits) != 3 {
-		t.Errorf("%d visits are told to be lost, %d observed", c.behind.(*fakeFollower).unkept, len(h.visits))
+	if c.behind.(*fakeFollower).unkept.Load() != 3 || len(h.visits) != 3 {
+		t.Errorf("%d visits are told to be lost, %d observed", c.behind.(*fakeFollower).unkept.Load(), len(h.visits))
 	}
 }
 

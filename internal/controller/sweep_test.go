@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -132,7 +133,7 @@ func (q *fakeQueue) Put(_ context.Context, entries ...queue.Entry) error {
 }
 
 // fakeFollower has nothing to do.
-type fakeFollower struct{ unkept int }
+type fakeFollower struct{ unkept atomic.Int64 } // of the sweep that ended last
 
 func (*fakeFollower) start() func()                     { return func() {} }
 func (*fakeFollower) settle(context.Context) error      { return nil }
@@ -143,7 +144,7 @@ func (*fakeFollower) checkMail(context.Context)         {}
 func (*fakeFollower) serve(context.Context) (func(), error) { return func() {}, nil }
 
 func (f *fakeFollower) conditions(unkept int, _ error) []entry.Condition {
-	f.unkept = unkept
+	f.unkept.Store(int64(unkept))
 	return nil
 }
 

@@ -44,6 +44,17 @@ FUZZTIME ?= 5s
 fuzz: ## every fuzz target for FUZZTIME
 	@scripts/fuzz $(FUZZTIME)
 
+.PHONY: faults
+FAULTS_KILLS    ?= 500
+FAULTS_TIME     ?= 40m
+FAULTS_SEED     ?= 0
+FAULTS_MUSTER   ?= $(BIN)/muster
+FAULTS_PATIENCE ?= 2m
+faults: build servers ## the fault bench: kill, cut and fill until FAULTS_KILLS, then balance the books; docs/faults.md
+	$(GO) test -count 1 -timeout 0 ./internal/faults -v -run '^TestLongFaults$$' -args -faults.long \
+		-faults.kills $(FAULTS_KILLS) -faults.time $(FAULTS_TIME) -faults.seed $(FAULTS_SEED) \
+		-faults.patience $(FAULTS_PATIENCE) -faults.muster $(abspath $(FAULTS_MUSTER))
+
 .PHONY: lint
 lint: clients ## golangci-lint as pinned in tools/go.mod, and go vet for every platform (-trimpath shares its cache with the builds)
 	$(GO) tool -modfile=tools/go.mod golangci-lint run

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/go-sql-driver/mysql"
 
 	"muster/internal/testserver"
 )
@@ -92,6 +95,9 @@ type hostResult struct {
 	Latest      map[string]float64
 	Alerts      []struct{ Statistic, Instance, Limit string }
 }
+
+// statusResult is what muster status --json prints.
+type statusResult struct{ Hosts []hostResult }
 
 func decode[T any](t *testing.T, text string) T {
 	t.Helper()
@@ -239,7 +245,7 @@ func TestFleet(t *testing.T) {
 		}
 
 		status := f.want(1, "status", "--json")
-		for _, host := range decode[[]hostResult](t, status.stdout) {
+		for _, host := range decode[statusResult](t, status.stdout).Hosts {
 			if (host.Failure != nil) != (kinds[host.Host] != "") || len(host.Alerts) != 1 {
 				t.Errorf("status of %s: %+v", host.Host, host)
 			}
@@ -273,12 +279,15 @@ func TestFleet(t *testing.T) {
 func TestDatabaseThatCantBeUsed(t *testing.T) {
 	f := newFleet(t, `<database url="mysql://muster@127.0.0.1:1/muster" password="file:host.pass"/>`)
 	f.configure("0%", false)
-	for _, command := range []string{"run", "serve", "status"} {
+	for _, command := range []string{"run", "status"} {
 		r := f.want(3, command)
 		if !strings.Contains(r.stderr, "muster: database could not be used") || !strings.Contains(r.stderr, "127.0.0.1:1") {
 			t.Errorf("%s does not say which database:\n%s", command, r.stderr)
 		}
 		f.keepsSecrets(r)
+	}
+	if mails := f.smtp.Messages(t, 1); len(mails) != 1 {
+		t.Errorf("%d mails, want one: limits need no database", len(mails))
 	}
 
 	database := testserver.MariaDB(t)
@@ -286,6 +295,37 @@ func TestDatabaseThatCantBeUsed(t *testing.T) {
 	f.database = fmt.Sprintf(`<database url="%s" password="file:database.pass"/>`, database.URL)
 	f.configure("0%", false)
 	f.keepsSecrets(f.want(3, "run"))
+
+	// What the first two sweeps brought is stored by the third, which has a database, and nobody is mailed again.
+	f.database = databaseElement(t, database)
+	f.configure("0%", false)
+	f.want(0, "run")
+	visits := countRows(t, database, "visits WHERE outcome = 'ok'")
+	sweeps := countRows(t, database, "sweeps WHERE ended IS NOT NULL")
+	if visits != 12 || sweeps != 3 {
+		t.Errorf("%d visits of %d sweeps are stored, want those of all three sweeps of four hosts", visits, sweeps)
+	}
+	if mails := f.smtp.Messages(t, 1); len(mails) != 1 {
+		t.Errorf("%d mails, want the one of the first sweep", len(mails))
+	}
+}
+
+// countRows counts rows of a table in a MariaDB's database muster.
+func countRows(t *testing.T, d *testserver.Database, table string) int {
+	t.Helper()
+	c := mysql.NewConfig()
+	c.User, c.Passwd, c.Net, c.Addr, c.DBName = "muster", d.Password, "tcp", d.Address(), "muster"
+	connector, err := mysql.NewConnector(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	db := sql.OpenDB(connector)
+	defer db.Close()
+	var n int
+	if err := db.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM "+table).Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
 
 func TestMailServerThatCantBeUsed(t *testing.T) {
@@ -293,13 +333,13 @@ func TestMailServerThatCantBeUsed(t *testing.T) {
 	f.configure("0%", false)
 	f.smtp.Stop()
 	r := f.want(3, "run")
-	if !strings.Contains(r.stderr, "mail to ops@example.org: mail server could not be used") {
+	if !strings.Contains(r.stderr, "mail server could not be used: mail to ops@example.org is not sent yet") {
 		t.Errorf("run does not say whose mail was not sent:\n%s", r.stderr)
 	}
 	if !strings.Contains(r.stdout, "4 reported") {
 		t.Errorf("the visits are not shown:\n%s", r.stdout)
 	}
-	for _, host := range decode[[]hostResult](t, f.want(0, "status", "--json").stdout) {
+	for _, host := range decode[statusResult](t, f.want(0, "status", "--json").stdout).Hosts {
 		if len(host.Alerts) != 1 {
 			t.Errorf("the alert of %s is not stored", host.Host)
 		}
@@ -319,7 +359,9 @@ func TestNobodyElseMayUseTheDataDirectory(t *testing.T) {
 	f := newFleet(t, "")
 	f.configureServe(fmt.Sprintf(`<host name="one" address="%s" port="%d"/>`, f.sshd.Address, f.sshd.Port))
 	s := f.serve(t)
-	s.waitFor(t, "sweep ended")
+	for line := ""; !strings.Contains(line, "statistics=") || strings.Contains(line, "statistics=0"); {
+		line = s.waitFor(t, "reports stored") // those of a host that was passed over may be first
+	}
 	r := f.want(3, "run")
 	if !strings.Contains(r.stderr, "another muster is at work on it") {
 		t.Errorf("run beside serve does not say why not:\n%s", r.stderr)

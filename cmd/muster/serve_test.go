@@ -107,7 +107,7 @@ func TestServeOutlivesTheDatabase(t *testing.T) {
 	s := f.serve(t)
 	s.waitFor(t, `msg="sweep ended"`)
 	database.Stop(t)
-	s.waitFor(t, `msg="database is not available"`)
+	s.waitFor(t, `msg="database is not available`)
 	s.waitFor(t, `msg="visit ended" host=one`) // sweeps go on
 	s.waitFor(t, `msg="visit ended" host=one`)
 	database.Start(t)

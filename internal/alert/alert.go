@@ -73,6 +73,7 @@ type Observation struct {
 	Statistics []report.Statistic // of the report, with what the server derived; of a series given twice the first counts
 	Failed     bool               // the visit failed: Statistics is not looked at
 	Text       string             // the failure's words
+	Reasons    map[string]string  // by statistic: words for its alert, as a failure has; nil: none
 	Incomplete bool               // a source failed: a series that is absent may still exist
 }
 
@@ -101,7 +102,7 @@ type Alert struct {
 	Raised    time.Time // when it began to fire; zero: not yet
 	Ended     time.Time // zero: not yet
 	Value     float64   // the latest
-	Text      string    // of visit.failed the failure's words; or why the alert ended
+	Text      string    // the words of a failure or another reason, where there are any; or why the alert ended
 	Updated   time.Time // the latest observation that said something of it
 }
 

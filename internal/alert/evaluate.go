@@ -36,7 +36,7 @@ func Evaluate(limits []Limit, state []Alert, o Observation, now time.Time) (next
 		return open, nil
 	}
 	rules := rulesOf(limits)
-	e := evaluation{now: now, host: o.Host, text: o.Text, next: make([]Alert, 0, len(open))}
+	e := evaluation{now: now, host: o.Host, text: o.Text, reasons: o.Reasons, next: make([]Alert, 0, len(open))}
 	seen := sampled(o, wanted(rules, open))
 
 	known := make(map[identity]bool, len(open))
@@ -121,6 +121,7 @@ type evaluation struct {
 	now     time.Time
 	host    string
 	text    string
+	reasons map[string]string
 	next    []Alert
 	notices []Notice
 }
@@ -165,6 +166,8 @@ func (e *evaluation) advance(a Alert, r rule, value sample) {
 	a.Value, a.Unit, a.Limit = value.value, value.unit, r.text(value.unit)
 	if a.Statistic == VisitFailed {
 		a.Text = e.text
+	} else if reason := e.reasons[a.Statistic]; reason != "" {
+		a.Text = reason
 	}
 	if a.Phase == Pending && e.now.Sub(a.Since) >= r.hold {
 		a.Phase, a.Raised = Firing, e.now

@@ -12,7 +12,10 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
+	"strings"
 	"syscall"
+	"time"
 
 	"github.com/alecthomas/kong"
 
@@ -32,7 +35,7 @@ const description = `Muster visits every machine of a fleet over SSH, stores wha
 A first fleet: "muster init" writes a configuration to edit, "muster run" visits every host once, "muster status" shows
 what they reported, "muster serve" goes on doing so. "muster demo" shows all of it on this machine alone.
 
-Exit status: 0 all well; 1 some hosts failed; 2 usage or configuration; 3 the database, the mail server or
+Exit status: 0 all well; 1 some hosts failed; 2 usage or configuration; 3 the database, the queue, the mail server or
 another thing that it takes (a log file, the output) could not be used.`
 
 // commands is the command line.
@@ -41,6 +44,8 @@ type commands struct {
 	Run     runCommand     `cmd:"" help:"Visit every host once, now."`
 	Serve   serveCommand   `cmd:"" help:"Visit every host at each interval, until stopped."`
 	Status  statusCommand  `cmd:"" help:"Show each host with its last visit, CPU, memory, uptime and alerts."`
+	Queue   queueCommand   `cmd:"" help:"Work on what could not be stored."`
+	DB      dbCommand      `cmd:"" name:"db" help:"See to the database: its size, upgrade, soundness, backup and history."`
 	Schema  schemaCommand  `cmd:"" help:"Print the XML schema of the configuration or of a report."`
 	Demo    demoCommand    `cmd:"" help:"Show the main job on this machine alone: hosts, database and mail on loopback."`
 	Version versionCommand `cmd:"" help:"Print the version."`
@@ -72,11 +77,12 @@ func (e *exitError) Unwrap() error { return e.err }
 func misuse(err error) error { return &exitError{exitUsage, err} }
 
 // Main runs the command that args (without the program's name) name and returns the exit status. SIGINT and SIGTERM
-// end the command in good order; a second one ends the process at once.
+// end the command in good order; another one, a second later or more, ends the process at once. Within that second it is
+// taken for the same: whoever signals a process and its group sends two.
 func Main(args []string, env Env) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	context.AfterFunc(ctx, stop)
+	context.AfterFunc(ctx, func() { time.AfterFunc(time.Second, stop) })
 
 	err := run(ctx, args, env)
 	status := statusOf(err)
@@ -133,12 +139,40 @@ func run(ctx context.Context, args []string, env Env) (err error) {
 	if err != nil {
 		return err
 	}
-	if len(args) == 0 {
-		args = []string{"--help"}
-	}
+	args = usual(args)
 	command, err := parser.Parse(args)
 	if err != nil {
-		return misuse(fmt.Errorf("%w; muster --help shows the commands", err))
+		return misuse(fmt.Errorf("%w; muster --help shows the commands", lacksValue(err, args)))
 	}
 	return command.Run()
+}
+
+// usual returns args with what people type by habit in our spelling: "help run" for "run --help", and "--version".
+func usual(args []string) []string {
+	switch {
+	case len(args) == 0:
+		return []string{"--help"}
+	case args[0] == "help":
+		return append(slices.Clone(args[1:]), "--help")
+	case len(args) == 1 && args[0] == "--version":
+		return []string{"version"}
+	}
+	return args
+}
+
+// lacksValue says in plain words that the value of an option is missing where args end with its name; any other error is
+// returned as it is.
+func lacksValue(err error, args []string) error {
+	var parsing *kong.ParseError
+	if !errors.As(err, &parsing) {
+		return err
+	}
+	last := args[len(args)-1]
+	for _, flag := range parsing.Context.Flags() {
+		if flag.IsBool() || last != "--"+flag.Name && (flag.Short == 0 || last != "-"+string(flag.Short)) {
+			continue
+		}
+		return fmt.Errorf("%s needs a value, as in %s %s", last, last, strings.ToUpper(flag.FormatPlaceHolder()))
+	}
+	return err
 }

@@ -38,9 +38,10 @@ func TestStatusOf(t *testing.T) {
 
 // TestHelpOfEveryCommand checks that each command explains itself, its exit statuses too where they say something.
 func TestHelpOfEveryCommand(t *testing.T) {
-	for _, command := range []string{"init", "run", "serve", "status", "schema", "demo", "version"} {
+	for _, command := range []string{"init", "run", "serve", "status", "schema", "demo", "version",
+		"db status", "db migrate", "db verify", "db backup", "db prune"} {
 		var out bytes.Buffer
-		if status := Main([]string{command, "--help"}, Env{Stdout: &out, Stderr: &out}); status != 0 {
+		if status := Main(append(strings.Fields(command), "--help"), Env{Stdout: &out, Stderr: &out}); status != 0 {
 			t.Errorf("muster %s --help: status %d", command, status)
 		}
 		if !strings.Contains(out.String(), "Usage: muster "+command) {
@@ -110,17 +111,20 @@ func TestStatusMakesNoDatabase(t *testing.T) {
 
 // A start that fails is told once: by the command, and by the log where that is a file.
 func TestFailedStartIsToldOnce(t *testing.T) {
-	database := `<database url="mysql://muster@127.0.0.1:1/muster" password="env:MUSTER_TEST_PASSWORD"/>`
 	for _, server := range []string{"", `log-file="muster.log"`} {
-		file := configured(t, server, database)
+		file := configured(t, server, "")
 		cfg, err := configFlag{Config: file}.load()
 		if err != nil {
+			t.Fatal(err)
+		}
+		// The place of the data directory is taken by a file.
+		if err := os.WriteFile(cfg.Server.Data, nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
 		var stderr bytes.Buffer
 		_, err = openServer(t.Context(), Env{Stderr: &stderr}, cfg, nil)
 		if err == nil {
-			t.Fatal("it started without a database")
+			t.Fatal("it started without a data directory")
 		}
 		told := stderr.String()
 		if server != "" {

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"time"
 
 	"golang.org/x/term"
 
@@ -45,6 +46,15 @@ func (f configFlag) load() (*config.Config, error) {
 	return c, nil
 }
 
+// loadFleet reads the configuration that the option names, and refuses one without hosts before anything is written.
+func (f configFlag) loadFleet() (*config.Config, error) {
+	c, err := f.load()
+	if err == nil && len(c.Hosts) == 0 {
+		return nil, &exitError{exitUsage, fmt.Errorf("no hosts: %s names none: add one, as in <host address=\"web1.example.org\"/>", c.File)}
+	}
+	return c, err
+}
+
 // newLogger returns the logger that the configuration asks for, and what closes it. Where a person watches progress and
 // the log goes to the same terminal, at the level info, errors alone are logged: the summary says the rest.
 func newLogger(c config.Server, stderr io.Writer, watched bool) (*slog.Logger, io.Closer, error) {
@@ -63,11 +73,26 @@ func newLogger(c config.Server, stderr io.Writer, watched bool) (*slog.Logger, i
 	if c.LogFile == "" && level == slog.LevelInfo && watched {
 		level = slog.LevelError
 	}
-	options := &slog.HandlerOptions{Level: level}
+	options := &slog.HandlerOptions{Level: level, ReplaceAttr: spelt}
 	if c.LogFormat == "json" {
 		return slog.New(slog.NewJSONHandler(out, options)), closer, nil
 	}
 	return slog.New(slog.NewTextHandler(out, options)), closer, nil
+}
+
+// spelt makes a duration a text with its unit, as in 10.892s, in both formats: JSON alone would have it in nanoseconds
+// without saying so.
+func spelt(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() != slog.KindDuration {
+		return a
+	}
+	d := a.Value.Duration()
+	if d >= time.Second || d <= -time.Second {
+		d = d.Round(time.Millisecond)
+	} else {
+		d = d.Round(time.Microsecond)
+	}
+	return slog.String(a.Key, d.String())
 }
 
 // tellWarnings says what is doubtful about a configuration: to the person who watches, whose terminal gets no warnings from
@@ -87,6 +112,18 @@ func tellWarnings(c *config.Config, log *slog.Logger, stderr io.Writer, watched 
 func isTerminal(w io.Writer) bool {
 	file, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(file.Fd()))
+}
+
+// widthOf returns how many cells wide a terminal is; 0 where w is none.
+func widthOf(w io.Writer) int {
+	if !isTerminal(w) {
+		return 0
+	}
+	width, _, err := term.GetSize(int(w.(*os.File).Fd()))
+	if err != nil {
+		return 0
+	}
+	return width
 }
 
 func writeJSON(w io.Writer, v any) error {

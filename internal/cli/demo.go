@@ -62,7 +62,7 @@ func (c demoCommand) Run(ctx context.Context, env Env) (err error) {
 	if err := demoSweeps(ctx, env, cfg, fleet); err != nil {
 		return err
 	}
-	hosts, err := readStatus(ctx, cfg)
+	hosts, err := readStatus(ctx, cfg, false)
 	if err != nil {
 		return err
 	}
@@ -111,6 +111,7 @@ func demoSweeps(ctx context.Context, env Env, cfg *config.Config, fleet *demoFle
 	if err != nil {
 		return err
 	}
+	inOrder(summary.Failed, cfg.Hosts)
 	printSummary(env.Stdout, summary)
 	select {
 	case <-enough.C:
@@ -126,6 +127,7 @@ func demoSweeps(ctx context.Context, env Env, cfg *config.Config, fleet *demoFle
 	if summary, err = s.controller.Run(ctx); err != nil {
 		return err
 	}
+	inOrder(summary.Failed, cfg.Hosts)
 	printSummary(env.Stdout, summary)
 	return nil
 }

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"io"
+	"sync"
 	"sync/atomic"
 
 	"github.com/vbauerster/mpb/v8"
@@ -11,67 +12,83 @@ import (
 	"muster/internal/visit"
 )
 
-// progress is the observer that shows on a terminal how far a sweep has got. Where nobody watches it is silent.
+// progress is the observer that shows on a terminal how far a sweep has got. Where nobody watches it is silent. Between
+// sweeps nothing is drawn, so that what others print stays: SweepEnded and Close return once the bar is off the terminal.
 type progress struct {
 	stderr  io.Writer
 	visible bool
-	bars    *mpb.Progress
+	failed  atomic.Int64 // visits of the sweep; the bar reads it whenever it is drawn
 
-	bar    atomic.Pointer[mpb.Bar] // of the latest sweep; nil: none yet
-	failed atomic.Int64            // visits of that sweep; the bar reads it whenever it is drawn
+	mu   sync.Mutex
+	bars *mpb.Progress // what draws; nil: no sweep is shown
+	bar  *mpb.Bar      // of the sweep that is shown
 }
 
 func newProgress(stderr io.Writer) *progress {
-	p := &progress{stderr: stderr, visible: isTerminal(stderr)}
-	if p.visible {
-		p.bars = mpb.New(mpb.WithOutput(stderr), mpb.WithWidth(40), mpb.WithAutoRefresh())
-	}
-	return p
+	return &progress{stderr: stderr, visible: isTerminal(stderr)}
 }
 
-// Log is where log lines go while progress is shown: above it.
-func (p *progress) Log() io.Writer {
-	if p.visible {
-		return p.bars
+// Log is where log lines go: above the bar while there is one.
+func (p *progress) Log() io.Writer { return (*progressLog)(p) }
+
+type progressLog progress
+
+func (l *progressLog) Write(line []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.bars != nil {
+		return l.bars.Write(line)
 	}
-	return p.stderr
+	return l.stderr.Write(line)
 }
 
-// Close takes the progress off the terminal.
+// Close takes the progress off the terminal. It may be called more than once.
 func (p *progress) Close() {
-	if !p.visible {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.bars == nil {
 		return
 	}
-	if bar := p.bar.Load(); bar != nil {
-		bar.Abort(true)
-	}
+	p.bar.Abort(true) // a complete bar has removed itself, or is about to
 	p.bars.Wait()
+	p.bars, p.bar = nil, nil
 }
 
+// SweepStarted shows a bar of the sweep, in place of one before.
 func (p *progress) SweepStarted(_ context.Context, s visit.Sweep) {
 	if !p.visible {
 		return
 	}
+	p.Close()
 	p.failed.Store(0)
-	p.bar.Store(p.bars.New(int64(s.Hosts), mpb.BarStyle(),
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.bars = mpb.New(mpb.WithOutput(p.stderr), mpb.WithWidth(40), mpb.WithAutoRefresh())
+	p.bar = p.bars.New(int64(s.Hosts), mpb.BarStyle(),
 		mpb.BarRemoveOnComplete(),
 		mpb.PrependDecorators(decor.Name("visiting "), decor.CountersNoUnit("%d/%d ")),
 		mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return p.failures() })),
-	))
+	)
 }
 
+// Visited counts the visit.
 func (p *progress) Visited(_ context.Context, v *visit.Visit) {
-	if !p.visible {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.bar == nil {
 		return
 	}
 	if v.Failure != nil {
 		p.failed.Add(1)
 	}
-	p.bar.Load().Increment()
+	p.bar.Increment()
 }
 
-// SweepEnded has nothing to do: a complete bar removes itself.
-func (p *progress) SweepEnded(context.Context, visit.Sweep) error { return nil }
+// SweepEnded takes the bar off the terminal.
+func (p *progress) SweepEnded(context.Context, visit.Sweep) error {
+	p.Close()
+	return nil
+}
 
 func (p *progress) failures() string {
 	failed := int(p.failed.Load())

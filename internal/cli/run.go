@@ -1,11 +1,14 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
+	"strings"
 	"time"
 
 	"muster/internal/config"
@@ -22,7 +25,8 @@ type runCommand struct {
 // Help is shown by muster run --help.
 func (runCommand) Help() string {
 	return `Makes one sweep: every host is visited once, its report stored, its limits evaluated, and one mail sent to each
-receiver who has news. Every host that failed is listed with the stage at which it failed and what to do about it.
+receiver who has news. While the database or the mail server is away, reports and mails wait in the data directory for
+the next run or serve. Every host that failed is listed with the stage at which it failed and what to do about it.
 
 Rates such as cpu.usage are over a quarter of a second: counters are remembered from sweep to sweep by "muster serve"
 alone, whose rates are over the whole interval.
@@ -36,7 +40,7 @@ server or another thing that it takes could not be used.`
 
 // Run makes the sweep.
 func (c runCommand) Run(ctx context.Context, env Env) error {
-	cfg, err := c.load()
+	cfg, err := c.loadFleet()
 	if err != nil {
 		return err
 	}
@@ -47,6 +51,7 @@ func (c runCommand) Run(ctx context.Context, env Env) error {
 		return err
 	}
 	summary, err := s.controller.Run(ctx)
+	inOrder(summary.Failed, cfg.Hosts)
 	err = errors.Join(err, s.Close())
 	p.Close()
 	if c.JSON {
@@ -57,9 +62,7 @@ func (c runCommand) Run(ctx context.Context, env Env) error {
 	switch {
 	case err != nil:
 		return err
-	case summary.Cancelled:
-		return &exitError{exitHosts, fmt.Errorf("stopped after %d of %d hosts", summary.Visited+len(summary.Failed), summary.Hosts)}
-	case len(summary.Failed) > 0:
+	case summary.Cancelled, len(summary.Failed) > 0:
 		return &exitError{status: exitHosts}
 	}
 	return nil
@@ -111,8 +114,27 @@ func printSummary(w io.Writer, s controller.Summary) {
 		fmt.Fprintf(w, "%s (%s): %s: %s\n    %s\n", printable(v.Host), v.Address, v.Failure.Stage,
 			printable(v.Failure.Err.Error()), printable(v.Failure.Help()))
 	}
-	fmt.Fprintf(w, "%s visited in %s: %d reported, %d failed; %s\n", count(s.Hosts, "host"),
-		s.Took.Round(time.Millisecond), s.Visited, len(s.Failed), alertsLine(s))
+	hosts, stopped := count(s.Hosts, "host"), ""
+	if n := visited(s); n < s.Hosts {
+		hosts = fmt.Sprintf("%d of %s", n, hosts)
+	}
+	if s.Cancelled {
+		stopped = ", then stopped"
+	}
+	fmt.Fprintf(w, "%s visited in %s%s: %d reported, %d failed; %s\n", hosts, s.Took.Round(time.Millisecond), stopped,
+		s.Visited, len(s.Failed), alertsLine(s))
+}
+
+// visited returns how many visits told something of their host. The others were broken off, or did not begin.
+func visited(s controller.Summary) int { return s.Visited + len(s.Failed) }
+
+// inOrder sorts failed visits as their hosts stand in the configuration.
+func inOrder(failed []*visit.Visit, hosts []config.Host) {
+	place := make(map[string]int, len(hosts))
+	for i, h := range hosts {
+		place[h.Name] = i
+	}
+	slices.SortStableFunc(failed, func(a, b *visit.Visit) int { return cmp.Compare(place[a.Host], place[b.Host]) })
 }
 
 func alertsLine(s controller.Summary) string {
@@ -126,13 +148,17 @@ func count(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun
 	}
+	if stem, ok := strings.CutSuffix(noun, "y"); ok {
+		noun = stem + "ie"
+	}
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 type sweepResult struct {
 	Sweep     time.Time       `json:"sweep"`
 	Seconds   float64         `json:"seconds"`
-	Hosts     int             `json:"hosts"`
+	Hosts     int             `json:"hosts"`   // in the configuration
+	Visited   int             `json:"visited"` // of them; fewer where the sweep was stopped
 	Reported  int             `json:"reported"`
 	Failed    []failureResult `json:"failed"`
 	Alerts    int             `json:"alerts"`
@@ -152,7 +178,7 @@ type failureResult struct {
 
 func summaryJSON(s controller.Summary) sweepResult {
 	result := sweepResult{
-		Sweep: s.Sweep, Seconds: s.Took.Seconds(), Hosts: s.Hosts, Reported: s.Visited, Failed: []failureResult{},
+		Sweep: s.Sweep, Seconds: s.Took.Seconds(), Hosts: s.Hosts, Visited: visited(s), Reported: s.Visited, Failed: []failureResult{},
 		Alerts: s.Firing, Raised: s.Raised, Ended: s.Ended, Cancelled: s.Cancelled,
 	}
 	for _, v := range s.Failed {

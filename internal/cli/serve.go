@@ -12,16 +12,18 @@ type serveCommand struct {
 // Help is shown by muster serve --help.
 func (serveCommand) Help() string {
 	return `Makes a sweep at once and then one at every interval that the configuration names, until SIGINT or SIGTERM. Then
-visits under way are cancelled and what was brought home is stored and mailed, within 30 seconds; a second signal ends
-the process at once. What happens is in the log.
+visits under way are cancelled; what is not stored or mailed yet is at the next start. A second signal ends the process
+at once, which loses nothing either. What happens is in the log.
 
-Exit status: 0 stopped; 2 usage or configuration; 3 the database, or another thing that it takes, could
-not be used at the start; what goes wrong later is logged.`
+While the database or the mail server is away, reports and mails wait in the data directory.
+
+Exit status: 0 stopped; 2 usage or configuration; 3 the data directory, the queue, or another thing that it takes, could not
+be used at the start; what goes wrong later is logged.`
 }
 
 // Run serves until ctx ends.
 func (c serveCommand) Run(ctx context.Context, env Env) error {
-	cfg, err := c.load()
+	cfg, err := c.loadFleet()
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,9 +10,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"charm.land/lipgloss/v2"
-	"charm.land/lipgloss/v2/table"
 
 	"muster/internal/alert"
 	"muster/internal/config"
@@ -29,8 +27,11 @@ type statusCommand struct {
 // Help is shown by muster status --help.
 func (statusCommand) Help() string {
 	return `Shows what the database knows of each host of the configuration: its last visit, CPU, memory and uptime as last
-reported, and the alerts that hold. Nothing is visited, and nothing is written: before the first "muster run" or
-"muster serve" there is no database to read.
+reported, and the alerts that hold; and, of the server, what waits to be stored or mailed and what never could be.
+Nothing is visited, and nothing is written: before the first "muster run" or "muster serve" there is no database to read.
+
+On a narrow terminal columns are shortened or left out. --json has all values of the last report: "latest" those of
+statistics without instances, such as memory.usage, and "instances" those with, such as disk.usage of each disk.
 
 Exit status: 0 the last visit to every host shown brought a report; 1 some host failed or was never visited; 2 usage or
 configuration; 3 the database could not be used, or is not there yet.`
@@ -42,17 +43,21 @@ func (c statusCommand) Run(ctx context.Context, env Env) error {
 	if err != nil {
 		return err
 	}
-	hosts, err := readStatus(ctx, cfg)
+	hosts, err := readStatus(ctx, cfg, c.JSON)
 	if err != nil {
 		return err
 	}
 	if hosts, err = selectHosts(hosts, c.Host); err != nil {
 		return err
 	}
+	overview, unknown := controller.Inspect(ctx, cfg)
 	if c.JSON {
-		err = writeJSON(env.Stdout, statusJSON(hosts))
-	} else {
-		err = printStatus(env.Stdout, hosts, time.Now())
+		err = writeJSON(env.Stdout, statusResult{Hosts: statusJSON(hosts), Server: overview})
+	} else if err = printStatus(env.Stdout, hosts, time.Now()); err == nil {
+		printOverview(env.Stdout, overview, time.Now())
+	}
+	if unknown != nil {
+		fmt.Fprintf(env.Stderr, "muster: what the server knows is not shown: %v\n", unknown)
 	}
 	if err == nil && slices.ContainsFunc(hosts, func(h store.HostStatus) bool { return h.Succeeded.IsZero() || h.Kind != "" }) {
 		return &exitError{status: exitHosts}
@@ -60,14 +65,25 @@ func (c statusCommand) Run(ctx context.Context, env Env) error {
 	return err
 }
 
-// readStatus returns the status of the hosts of the configuration, in its order, those never visited too.
-func readStatus(ctx context.Context, cfg *config.Config) (_ []store.HostStatus, err error) {
-	database, err := controller.OpenStore(ctx, cfg.Database, true, slog.New(slog.DiscardHandler))
+// statusResult is the JSON of a status.
+type statusResult struct {
+	Hosts  []hostJSON           `json:"hosts"`
+	Server *controller.Overview `json:"server"` // null: there is none, and was none
+}
+
+// readStatus returns the status of the hosts of the configuration, in its order, those never visited too, with the values
+// of instances where they are asked for.
+func readStatus(ctx context.Context, cfg *config.Config, instances bool) (_ []store.HostStatus, err error) {
+	database, err := controller.ReadStore(ctx, cfg.Database, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, database.Close()) }()
-	stored, err := database.Status(ctx)
+	read := database.Status
+	if instances {
+		read = database.StatusWithInstances
+	}
+	stored, err := read(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("database %w: %w", controller.ErrUnusable, err)
 	}
@@ -111,47 +127,35 @@ func selectHosts(hosts []store.HostStatus, names []string) ([]store.HostStatus, 
 	return selected, nil
 }
 
-// printStatus prints a table, in colour where w is a terminal, and below it what is wrong, each in words.
+// printStatus prints a table, as wide as w where that is a terminal, and below it what is wrong with each host in words.
 func printStatus(w io.Writer, hosts []store.HostStatus, now time.Time) error {
-	rows := table.New().
-		Border(lipgloss.NormalBorder()).
-		BorderTop(false).BorderBottom(false).BorderLeft(false).BorderRight(false).
-		BorderColumn(false).BorderRow(false).
-		Headers("HOST", "GROUP", "LAST VISIT", "CPU", "MEMORY", "UPTIME", "ALERTS")
-	for _, h := range hosts {
-		rows.Row(printable(h.Host), printable(h.Groups), lastVisit(h, now), latest(h, "cpu.usage"),
-			latest(h, "memory.usage"), latest(h, report.Uptime), alertsOf(h))
-	}
-	rows.StyleFunc(func(row, column int) lipgloss.Style {
-		style := lipgloss.NewStyle().PaddingRight(2)
-		if column >= 3 && column <= 5 {
-			style = style.AlignHorizontal(lipgloss.Right)
-		}
-		switch {
-		case row == table.HeaderRow:
-			return style.Bold(true)
-		case column == 2 && hosts[row].Kind != "", column == 6 && len(hosts[row].Alerts) > 0:
-			return style.Foreground(lipgloss.Red)
-		case column == 2 && hosts[row].Visited.IsZero():
-			return style.Foreground(lipgloss.Yellow)
-		}
-		return style
-	})
-	if _, err := lipgloss.Fprintln(w, trimLines(rows.String())); err != nil {
+	if err := printTable(w, hosts, now, widthOf(w)); err != nil {
 		return err
 	}
 	for _, h := range hosts {
+		var words []string
 		if h.Kind != "" {
-			fmt.Fprintf(w, "\n%s (%s): %s: %s\n    %s\n", printable(h.Host), h.Address, h.Stage, printable(h.Error), printable(h.Advice))
+			words = append(words, fmt.Sprintf("%s (%s): %s: %s\n    %s\n", printable(h.Host), h.Address, h.Stage,
+				printable(h.Error), printable(h.Advice)))
 		}
-		for _, a := range h.Alerts {
+		for _, a := range sorted(h.Alerts) {
 			if a.Statistic == alert.VisitFailed && h.Kind != "" {
 				continue // said already
 			}
-			fmt.Fprintf(w, "\n%s: %s\n", printable(h.Host), alertInWords(a, now))
+			words = append(words, fmt.Sprintf("%s: %s\n", printable(h.Host), alertInWords(a, now)))
+		}
+		if len(words) > 0 {
+			fmt.Fprint(w, "\n", strings.Join(words, ""))
 		}
 	}
 	return nil
+}
+
+// sorted returns alerts by statistic and instance, so that they stand in the same order each time.
+func sorted(alerts []store.Alert) []store.Alert {
+	return slices.SortedStableFunc(slices.Values(alerts), func(a, b store.Alert) int {
+		return cmp.Or(cmp.Compare(a.Statistic, b.Statistic), cmp.Compare(a.Instance, b.Instance), cmp.Compare(a.ID, b.ID))
+	})
 }
 
 func lastVisit(h store.HostStatus, now time.Time) string {
@@ -180,7 +184,7 @@ func latest(h store.HostStatus, statistic string) string {
 
 func alertsOf(h store.HostStatus) string {
 	var names []string
-	for _, a := range h.Alerts {
+	for _, a := range sorted(h.Alerts) {
 		name := a.Statistic
 		if a.Instance != "" {
 			name += " " + printable(a.Instance)
@@ -206,14 +210,6 @@ func alertInWords(a store.Alert, now time.Time) string {
 	return words
 }
 
-func trimLines(text string) string {
-	lines := strings.Split(text, "\n")
-	for i := range lines {
-		lines[i] = strings.TrimRight(lines[i], " ")
-	}
-	return strings.Join(lines, "\n")
-}
-
 // printable makes text from outside safe to show.
 func printable(text string) string { return report.Visible(text, 0) }
 
@@ -224,8 +220,16 @@ type hostJSON struct {
 	Visited   *time.Time         `json:"visited"`
 	Succeeded *time.Time         `json:"reported"`
 	Failure   *failureResult     `json:"failure"`
-	Latest    map[string]float64 `json:"latest"`
+	Latest    map[string]float64 `json:"latest"`    // by statistic: those that have no instances
+	Instances []instanceJSON     `json:"instances"` // those that have, by statistic and instance
 	Alerts    []alertJSON        `json:"alerts"`
+}
+
+type instanceJSON struct {
+	Statistic string  `json:"statistic"`
+	Instance  string  `json:"instance"`
+	Unit      string  `json:"unit"`
+	Value     float64 `json:"value"`
 }
 
 type alertJSON struct {
@@ -243,12 +247,15 @@ func statusJSON(hosts []store.HostStatus) []hostJSON {
 	for _, h := range hosts {
 		j := hostJSON{
 			Host: h.Host, Group: h.Groups, Address: h.Address, Visited: timeOrNil(h.Visited),
-			Succeeded: timeOrNil(h.Succeeded), Latest: h.Latest, Alerts: []alertJSON{},
+			Succeeded: timeOrNil(h.Succeeded), Latest: h.Latest, Instances: []instanceJSON{}, Alerts: []alertJSON{},
 		}
 		if h.Kind != "" {
 			j.Failure = &failureResult{Host: h.Host, Address: h.Address, Stage: h.Stage, Kind: h.Kind, Error: h.Error, Advice: h.Advice}
 		}
-		for _, a := range h.Alerts {
+		for _, v := range h.Instances {
+			j.Instances = append(j.Instances, instanceJSON{v.Name, v.Instance, v.Unit, v.Value})
+		}
+		for _, a := range sorted(h.Alerts) {
 			j.Alerts = append(j.Alerts, alertJSON{a.Statistic, a.Instance, a.Unit, a.Limit, a.Value, a.Since, a.Text})
 		}
 		result = append(result, j)

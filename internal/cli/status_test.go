@@ -2,9 +2,12 @@ package cli
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"charm.land/lipgloss/v2"
 
 	"muster/internal/store"
 )
@@ -43,7 +46,7 @@ func TestPrintStatus(t *testing.T) {
 		"HOST  GROUP      LAST VISIT        CPU  MEMORY  UPTIME  ALERTS",
 		"─",
 		"web1  web/front  42s ago        12.3 %    55 %   1d 1h",
-		`db1   db         1h ago, refused     -  91.5 %       -  memory.usage, disk.usage /v\u202ear, and 1 more`,
+		`db1   db         1h ago, refused     -  91.5 %       -  disk.usage /v\u202ear, memory.usage, and 1 more`,
 		"new1  web        never               -       -       -",
 	} {
 		if got := strings.Join(strings.Fields(lines[i]), " "); !strings.HasPrefix(got, strings.Join(strings.Fields(want), " ")) {
@@ -91,5 +94,77 @@ func TestSelectHosts(t *testing.T) {
 	}
 	if _, err := selectHosts(statusHosts(), []string{"web1", "nobody"}); err == nil || !strings.Contains(err.Error(), "nobody") {
 		t.Errorf("an unknown host: %v, want an error that names it", err)
+	}
+}
+
+// TestStatusFitsTheTerminal prints into terminals of many widths: no line of the table is wider, and what matters stays.
+func TestStatusFitsTheTerminal(t *testing.T) {
+	hosts := statusHosts()
+	hosts[0].Host = "a-host-with-a-long-name.department.example.org"
+	hosts[2].Groups = "production/frontend/europe"
+	for width := 8; width <= 140; width++ {
+		var out bytes.Buffer
+		if err := printTable(&out, hosts, statusNow, width); err != nil {
+			t.Fatal(err)
+		}
+		lines := strings.Split(strings.TrimRight(out.String(), "\n"), "\n")
+		if len(lines) != 2+len(hosts) {
+			t.Fatalf("width %d: %d lines for %d hosts:\n%s", width, len(lines), len(hosts), out.String())
+		}
+		for _, line := range lines {
+			if lipgloss.Width(line) > width {
+				t.Errorf("width %d: a line of %d: %q", width, lipgloss.Width(line), line)
+			}
+		}
+		header := strings.Join(strings.Fields(lines[0]), " ")
+		for least, want := range map[int]string{8: "HOST", 30: "LAST VISIT", 40: "ALERTS", 80: "CPU", 140: "GROUP"} {
+			if width >= least && !strings.Contains(header, want) {
+				t.Errorf("width %d: the columns are %s, want %s among them", width, header, want)
+			}
+		}
+	}
+}
+
+// TestAlertsInWords prints the alerts of a host whatever their order in the database: by statistic and instance, and
+// below one another.
+func TestAlertsInWords(t *testing.T) {
+	alerts := []store.Alert{
+		{Statistic: "disk.usage", Instance: "/var", Unit: "%"}, {Statistic: "cpu.usage", Unit: "%"},
+		{Statistic: "disk.usage", Instance: "/", Unit: "%"}, {Statistic: "load.1", Unit: "1"},
+	}
+	for range 4 {
+		alerts = append(alerts[1:], alerts[0])
+		var out bytes.Buffer
+		hosts := []store.HostStatus{{Host: "web1", Alerts: alerts}, {Host: "web2", Alerts: alerts[:1]}}
+		if err := printStatus(&out, hosts, statusNow); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(out.String(), "cpu.usage, disk.usage /, and 2 more") {
+			t.Errorf("the table:\n%s", out.String())
+		}
+		_, words, _ := strings.Cut(out.String(), "\n\n")
+		var got []string
+		for line := range strings.Lines(words) {
+			name, _, _ := strings.Cut(strings.TrimSpace(line), " is ")
+			got = append(got, name)
+		}
+		want := []string{"web1: cpu.usage", "web1: disk.usage /", "web1: disk.usage /var", "web1: load.1", "", "web2: "}
+		want[5] = "web2: " + alertsOf(hosts[1])
+		if !slices.Equal(got, want) {
+			t.Errorf("the words are\n%q, want\n%q", got, want)
+		}
+	}
+}
+
+func TestStatusJSONHasInstances(t *testing.T) {
+	hosts := []store.HostStatus{{Host: "a", Instances: []store.InstanceValue{{Name: "disk.usage", Instance: "/", Unit: "%", Value: 50}}}, {Host: "b"}}
+	var out bytes.Buffer
+	if err := writeJSON(&out, statusJSON(hosts)); err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Join(strings.Fields(out.String()), "")
+	if !strings.Contains(text, `"instances":[{"statistic":"disk.usage","instance":"/","unit":"%","value":50}]`) ||
+		!strings.Contains(text, `"instances":[]`) {
+		t.Errorf("JSON:\n%s", out.String())
 	}
 }

@@ -2,7 +2,8 @@
 //
 // It is made of functions, one after the other: receive the request, collect, marshal, seal, deliver. It keeps nothing
 // between passes, listens on nothing, starts nothing that outlives it, and writes nothing but the report: to standard
-// output, or to a new file beside the client where the request names one. It knows no SSH, no database and no mail; a
+// output, or to a new file beside the client where the request names one. There it also removes files of ours that were
+// left behind, once they are old. It knows no SSH, no database and no mail; a
 // test asserts what it links.
 //
 // # What it promises
@@ -89,6 +90,7 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
+	tidy(ctx, o.Directory, time.Now())
 	if err := deliver(ctx, request.File, sealed, o); err != nil {
 		return err
 	}

@@ -3,10 +3,16 @@ package config
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"net"
 	"net/netip"
 	"net/url"
+	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"muster/internal/dburl"
 )
 
 // parse reads a host name (RFC 1123, with underscores, which real networks have) or an IP address, an IPv6 address with
@@ -81,6 +87,49 @@ func (a address) loopback() bool {
 	}
 	host := strings.ToLower(strings.TrimSuffix(string(a), "."))
 	return host == "localhost" || strings.HasSuffix(host, ".localhost")
+}
+
+// parseEndpoint reads a host and a port with a colon between them, an IPv6 address in brackets. The port is 0 where there
+// is neither a colon nor a port.
+func parseEndpoint(text string) (host address, number int, err error) {
+	bare := text
+	if colon := strings.LastIndexByte(text, ':'); colon > strings.LastIndexByte(text, ']') {
+		var p port
+		if err := p.parse(text[colon+1:]); err != nil {
+			return "", 0, fmt.Errorf("the port %w", err)
+		}
+		bare, number = text[:colon], int(p)
+	}
+	if trimmed(bare) != bare {
+		return "", 0, errors.New("must not hold spaces")
+	}
+	if strings.Contains(bare, ":") && !strings.HasPrefix(bare, "[") {
+		return "", 0, errors.New("an IPv6 address with a port stands in brackets, as in [::1]:9677")
+	}
+	if err := host.parse(bare); err != nil {
+		return "", 0, fmt.Errorf("the host %w", err)
+	}
+	return host, number, nil
+}
+
+// parse reads where to listen. To leave the host out means every network to most programs, which nobody should get by
+// leaving something out.
+func (l *listen) parse(text string) error {
+	text = trimmed(text)
+	*l = listen(text)
+	if port, found := strings.CutPrefix(text, ":"); found && port != "" && digits(port) == len(port) {
+		return fmt.Errorf("must name an address too: 127.0.0.1%s for this machine alone, 0.0.0.0%s for every network",
+			text, text)
+	}
+	host, number, err := parseEndpoint(text)
+	switch {
+	case text == "" || strings.Contains(text, "/") || err == nil && number == 0:
+		return errors.New("must be an address and a port, such as 127.0.0.1:9677")
+	case err != nil:
+		return err
+	}
+	*l = listen(net.JoinHostPort(string(host), strconv.Itoa(number)))
+	return nil
 }
 
 var errPasswordInURL = errors.New(`must not hold a password: say password="env:NAME" or password="file:PATH" beside it`)
@@ -158,7 +207,7 @@ func (d *databaseURL) parseServer(scheme, text string) error {
 	if database == "" || strings.Contains(database, "/") || strings.ContainsFunc(database, unprintable) {
 		return form
 	}
-	if err := parameters(u.RawQuery); err != nil {
+	if err := parameters(scheme, u.RawQuery); err != nil {
 		return err
 	}
 	u.Scheme = scheme
@@ -166,20 +215,48 @@ func (d *databaseURL) parseServer(scheme, text string) error {
 	return nil
 }
 
-// parameters checks what follows the ? of a URL. It is the driver's to understand, except for what would say again, or
-// say otherwise, what the rest of the configuration says.
-func parameters(query string) error {
+// parameters checks what follows the ? of a URL: what would say again, or say otherwise, what the rest of the
+// configuration says, does not belong there, and neither does what nobody knows.
+func parameters(scheme, query string) error {
 	values, err := url.ParseQuery(query)
 	if err != nil {
 		return errors.New("the parameters after ? must be name=value with & between them")
 	}
-	for key := range values {
+	known := dburl.MySQL()
+	if scheme == "postgres" {
+		known = dburl.Postgres()
+	}
+	for _, key := range slices.Sorted(maps.Keys(values)) {
 		switch strings.ToLower(key) {
 		case "password", "passwd", "pwd", "sslpassword":
 			return errPasswordInURL
 		case "user", "host", "hostaddr", "port", "dbname", "database":
-			return fmt.Errorf("must not hold the parameter %s: it belongs before the ?", strings.ToLower(key))
+			if _, ok := dburl.Find(known, key); !ok {
+				return fmt.Errorf("must not hold the parameter %s: it belongs before the ?", strings.ToLower(key))
+			}
 		}
+		if err := parameter(known, key, values[key]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// parameter checks one parameter. Its value is told only where its name is known: it may be a secret otherwise.
+func parameter(known []dburl.Parameter, key string, values []string) error {
+	p, ok := dburl.Find(known, key)
+	if !ok {
+		names := make([]string, len(known))
+		for i, p := range known {
+			names[i] = p.Name
+		}
+		return fmt.Errorf("there is no parameter %s: %s", quoted(key), suggestion(key, names, "%s"))
+	}
+	if len(values) > 1 {
+		return fmt.Errorf("holds the parameter %s twice", key)
+	}
+	if err := p.Check(values[0]); err != nil {
+		return fmt.Errorf("the parameter %s=%s %w", key, quoted(values[0]), err)
 	}
 	return nil
 }

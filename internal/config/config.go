@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"strings"
 	"time"
 )
 
@@ -21,6 +22,7 @@ type Config struct {
 	File     string // the path it was read from
 	Server   Server
 	Database Database
+	Queue    Queue
 	Mail     *Mail    // nil: alerts are logged and stored, not mailed
 	Hosts    []Host   // in the order of the document
 	Warnings Mistakes // what is allowed but hardly meant: no hosts, receivers without a mail server …
@@ -34,6 +36,7 @@ type Server struct {
 	LogLevel  string // debug info warn error
 	LogFormat string // text json
 	LogFile   string // empty: standard error
+	Listen    string // host:port of the HTTP server for health and metrics; empty: none
 }
 
 // Database is where reports go.
@@ -42,6 +45,24 @@ type Database struct {
 	// postgres. It never holds a password.
 	URL      string
 	Password Secret
+	Keep     time.Duration // how long what was reported is kept, at least 24 hours; 0: for ever
+}
+
+// Queue is what reports and mails wait in until the database and the mail server have them.
+type Queue struct {
+	URLs        []string // of the servers of a NATS cluster, each nats://host:port or tls://host:port; empty: the server's own queue
+	Username    string   // empty: no user name and no password
+	Password    Secret
+	Credentials string        // path of a NATS credentials file; empty: none
+	CA          string        // PEM file of the authority that signed the servers' certificates; empty: the system's
+	Replicas    int           // servers of the cluster that hold each message, 1 to 5; 1 for the server's own queue
+	Size        int64         // bytes that wait at most, at least 64 MiB
+	Age         time.Duration // how old the oldest that waits may get, at least an hour
+}
+
+// TLS reports whether the connection to a cluster must be encrypted: by the scheme of its URLs, or by a CA.
+func (q *Queue) TLS() bool {
+	return q.CA != "" || len(q.URLs) > 0 && strings.HasPrefix(q.URLs[0], "tls://")
 }
 
 // Mail is the mail server and what is sent through it.
@@ -100,8 +121,8 @@ var example string
 // Schema returns the XSD (XML Schema 1.0) of a configuration. The caller owns the result.
 func Schema() []byte { return []byte(schema) }
 
-// Example returns a configuration with comments, to start from: it loads without mistakes, names one host, and holds
-// what is optional in comments. The caller owns the result.
+// Example returns a configuration with comments, to start from: it loads without mistakes, and names no host yet: that
+// and what is optional stand in comments. The caller owns the result.
 func Example() []byte { return []byte(example) }
 
 // Load reads, checks and resolves a configuration. The error is a [Mistakes] where the document is at fault, and wraps

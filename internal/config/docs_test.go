@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"muster/internal/dburl"
 )
 
 func manual(t *testing.T) string {
@@ -139,6 +141,8 @@ func TestManualDefaults(t *testing.T) {
 		"`<server>` parallel":                  fmt.Sprint(c.Server.Parallel),
 		"`<server>` log-level":                 c.Server.LogLevel,
 		"`<server>` log-format":                c.Server.LogFormat,
+		"`<queue>` size":                       spellSize(c.Queue.Size),
+		"`<queue>` age":                        spell(c.Queue.Age),
 		"`<mail>` security":                    c.Mail.Security,
 		"`<mail>` timeout":                     spell(c.Mail.Timeout),
 		"What groups and hosts share port":     fmt.Sprint(c.Hosts[0].Port),
@@ -168,12 +172,22 @@ func TestSchemaDefaults(t *testing.T) {
 	for _, section := range strings.Split(manual(t), "\n## ") {
 		maps.Copy(documented, rows(section))
 	}
-	for _, attribute := range []string{"interval", "parallel", "log-level", "log-format", "security", "timeout", "port", "transfer",
+	for _, attribute := range []string{"interval", "parallel", "log-level", "log-format", "keep", "size", "age", "security", "timeout", "port", "transfer",
 		"dial", "handshake", "authentication", "platform", "deploy", "run", "receive", "visit"} {
 		pattern := regexp.MustCompile(`<xs:attribute name="` + attribute + `" [^>]*>\s*<xs:annotation><xs:documentation>[^<]*Default: ` +
 			regexp.QuoteMeta(documented[attribute]) + `\.`)
 		if !pattern.Match(Schema()) {
 			t.Errorf("the schema does not say that the default of %s is %s", attribute, documented[attribute])
+		}
+	}
+}
+
+// TestManualNamesParameters compares the manual with the parameters that a database's URL may have.
+func TestManualNamesParameters(t *testing.T) {
+	text := manual(t)
+	for _, p := range slices.Concat(dburl.MySQL(), dburl.Postgres()) {
+		if !strings.Contains(text, "`"+p.Name+"`") {
+			t.Errorf("the manual does not name the parameter %s", p.Name)
 		}
 	}
 }

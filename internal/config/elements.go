@@ -16,6 +16,7 @@ type musterElement struct {
 	element
 	Server   *serverElement   `element:"server"`
 	Database *databaseElement `element:"database"`
+	Queue    *queueElement    `element:"queue"`
 	Mail     *mailElement     `element:"mail"`
 	Timeouts *timeoutsElement `element:"timeouts"`
 	Limits   []*limitElement  `element:"limit"`
@@ -31,12 +32,26 @@ type serverElement struct {
 	LogLevel  *attribute[logLevel]     `attribute:"log-level"`
 	LogFormat *attribute[logFormat]    `attribute:"log-format"`
 	LogFile   *attribute[optionalPath] `attribute:"log-file"`
+	Listen    *attribute[listen]       `attribute:"listen"`
 }
 
 type databaseElement struct {
 	element
-	URL      *attribute[databaseURL] `attribute:"url" required:"true"`
+	URL      *attribute[databaseURL] `attribute:"url"`
 	Password *attribute[password]    `attribute:"password"`
+	Keep     *attribute[duration]    `attribute:"keep"`
+}
+
+type queueElement struct {
+	element
+	URL         *attribute[natsURLs]     `attribute:"url"`
+	Username    *attribute[name]         `attribute:"username"`
+	Password    *attribute[password]     `attribute:"password"`
+	Credentials *attribute[optionalPath] `attribute:"credentials"`
+	CA          *attribute[optionalPath] `attribute:"ca"`
+	Replicas    *attribute[replicas]     `attribute:"replicas"`
+	Size        *attribute[size]         `attribute:"size"`
+	Age         *attribute[duration]     `attribute:"age"`
 }
 
 type mailElement struct {

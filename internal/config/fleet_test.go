@@ -22,6 +22,7 @@ func TestDefaults(t *testing.T) {
 			LogFormat: "text",
 		},
 		Database: Database{URL: "sqlite:/home/alice/.local/state/muster/muster.db"},
+		Queue:    Queue{Replicas: 1, Size: 4 << 30, Age: 7 * 24 * time.Hour},
 		Hosts: []Host{{
 			Name:       "a.example",
 			Address:    "a.example",

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"maps"
 	"math"
+	"net"
 	"net/netip"
+	"net/url"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -60,6 +62,7 @@ func checkConfig(t *testing.T, c *Config) {
 	if !slices.Contains([]string{"sqlite", "mysql", "postgres"}, scheme) {
 		t.Errorf("database %s", c.Database.URL)
 	}
+	checkQueue(t, c)
 	if m := c.Mail; m != nil && (m.Host == "" || m.From == "" || m.Port < 1 || m.Port > 65535 || m.Timeout <= 0 ||
 		(m.Username == "") != m.Password.Empty()) {
 		t.Errorf("mail %+v", m)
@@ -72,6 +75,32 @@ func checkConfig(t *testing.T, c *Config) {
 			names[key] = true
 		}
 		checkHost(t, h)
+	}
+}
+
+func checkQueue(t *testing.T, c *Config) {
+	t.Helper()
+	q := c.Queue
+	if q.Size < 64<<20 || q.Age < time.Hour || q.Replicas < 1 || q.Replicas > 5 || (q.Username == "") != q.Password.Empty() ||
+		q.Credentials != "" && q.Username != "" {
+		t.Errorf("queue %+v", q)
+	}
+	if len(q.URLs) == 0 && (q.Replicas != 1 || q.Username != "" || q.Credentials != "" || q.CA != "") {
+		t.Errorf("the server's own queue is %+v", q)
+	}
+	for _, text := range q.URLs {
+		u, err := url.Parse(text)
+		if err != nil || u.Scheme != "nats" && u.Scheme != "tls" || u.Hostname() == "" || u.Port() == "" || u.User != nil || u.Path != "" {
+			t.Errorf("queue at %q: %v", text, err)
+		}
+	}
+	if c.Database.Keep != 0 && (c.Database.Keep < 24*time.Hour || c.Database.Keep <= c.Server.Interval) {
+		t.Errorf("kept for %v, visited every %v", c.Database.Keep, c.Server.Interval)
+	}
+	if c.Server.Listen != "" {
+		if host, port, err := net.SplitHostPort(c.Server.Listen); err != nil || host == "" || port == "" || port == "0" {
+			t.Errorf("listen at %q: %v", c.Server.Listen, err)
+		}
 	}
 }
 

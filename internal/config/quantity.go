@@ -11,6 +11,13 @@ import (
 
 var errDuration = errors.New("must be a duration such as 500ms, 30s, 5m, 1h30m, 2d or 1w")
 
+// ParseDuration reads a duration as a configuration has it: 500ms, 1h30m, 400d, 2w. It is never negative. The error says
+// what the text must be.
+func ParseDuration(text string) (time.Duration, error) { return parseDuration(trimmed(text)) }
+
+// FormatDuration returns a duration as a person writes it into a configuration: 400d, 1h30m.
+func FormatDuration(d time.Duration) string { return spell(d) }
+
 // parseDuration reads a duration as package time writes it (1h30m, 1.5s), with days (d) and weeks (w) too, and without a
 // sign.
 func parseDuration(text string) (time.Duration, error) {

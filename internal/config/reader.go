@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"encoding/xml"
 	"errors"
+	"fmt"
 	"io"
 	"reflect"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -28,7 +30,7 @@ type reader struct {
 	decoder   *xml.Decoder
 	root      *layout
 	end       error  // why there are no more tokens: io.EOF, or what is not XML
-	namespace string // of the root, which that of all elements must be
+	namespace string // which all elements must be in; empty: that of the root is wrong, so that theirs says nothing
 	open      []opened
 	spans     []span // of the attributes of the element at hand
 }
@@ -65,6 +67,9 @@ func (r *reader) next() (xml.Token, int, bool) {
 	}
 	token, err := r.decoder.Token()
 	if err == nil {
+		err = r.unchecked(token, start)
+	}
+	if err == nil {
 		return token, start, true
 	}
 	r.end = err
@@ -72,6 +77,25 @@ func (r *reader) next() (xml.Token, int, bool) {
 		r.malformed(err, start)
 	}
 	return nil, start, false
+}
+
+// unchecked checks the characters of what the decoder passes on as it stands: comments and the like.
+func (r *reader) unchecked(token xml.Token, start int) error {
+	switch token.(type) {
+	case xml.Comment, xml.ProcInst, xml.Directive:
+	default:
+		return nil
+	}
+	raw := r.raw(start)
+	at := illegal(raw)
+	if at == 0 { // they begin with "<"
+		return nil
+	}
+	c, size := utf8.DecodeRune(raw[at:])
+	if c == utf8.RuneError && size == 1 {
+		return &xml.SyntaxError{Msg: "invalid UTF-8"}
+	}
+	return &xml.SyntaxError{Msg: fmt.Sprintf("illegal character code %U", c)}
 }
 
 func (r *reader) offset() int { return int(r.decoder.InputOffset()) + r.skipped }
@@ -95,6 +119,10 @@ func (r *reader) malformed(err error, start int) {
 		r.add(start, "not well-formed XML: %s", syntax.Msg)
 	case strings.HasPrefix(syntax.Msg, "illegal character code "), syntax.Msg == "invalid UTF-8":
 		r.add(start+illegal(r.text[start-r.skipped:r.offset()-r.skipped]), "not well-formed XML: %s", syntax.Msg)
+	case strings.HasPrefix(syntax.Msg, "invalid character entity "):
+		r.add(max(start, r.offset()-1), `not well-formed XML: %s: write &amp; for "&"`, syntax.Msg)
+	case strings.HasPrefix(syntax.Msg, "unescaped < "):
+		r.add(max(start, r.offset()-1), `not well-formed XML: %s: write &lt; for "<"`, syntax.Msg)
 	default:
 		r.add(max(start, r.offset()-1), "not well-formed XML: %s", syntax.Msg)
 	}
@@ -133,7 +161,7 @@ func (r *reader) document() *musterElement {
 				return nil
 			default:
 				root = &musterElement{}
-				r.takeNamespace(token.Name.Space, at)
+				r.takeNamespace(token, at)
 				r.element(r.root, reflect.ValueOf(root), token, at)
 			}
 		case xml.CharData:
@@ -150,16 +178,22 @@ func (r *reader) document() *musterElement {
 	return root
 }
 
-// takeNamespace notes a wrong namespace once, and takes it for the right one so that the rest can be checked.
-func (r *reader) takeNamespace(namespace string, at int) {
-	r.namespace = namespace
-	switch namespace {
-	case Namespace:
-	case "":
-		r.add(at, "<muster> has no namespace: write <muster xmlns=%q>", Namespace)
-	default:
+// takeNamespace notes a wrong namespace once, and lets the rest be checked as if it were right. Where an attribute was
+// meant for it, that attribute's own mistake is the only one.
+func (r *reader) takeNamespace(root xml.StartElement, at int) {
+	switch namespace := root.Name.Space; {
+	case namespace == Namespace:
+		r.namespace = Namespace
+	case namespace != "":
 		r.add(at, "<muster> is in the namespace %s: this version reads %q", quoted(namespace), Namespace)
+	case !slices.ContainsFunc(root.Attr, meantForNamespace):
+		r.add(at, "<muster> has no namespace: write <muster xmlns=%q>", Namespace)
 	}
+}
+
+// meantForNamespace recognises a misspelt xmlns.
+func meantForNamespace(a xml.Attr) bool {
+	return a.Name.Space == "" && a.Name.Local != "xmlns" && nearest(a.Name.Local, []string{"xmlns"}) != ""
 }
 
 func (r *reader) directive(at int) {
@@ -222,7 +256,7 @@ func (r *reader) child(l *layout, parent reflect.Value, start xml.StartElement, 
 	name := start.Name.Local
 	child, known := l.children[name]
 	switch {
-	case start.Name.Space != r.namespace:
+	case r.namespace != "" && start.Name.Space != r.namespace:
 		r.add(at, "<%s> is in the namespace %s, not in %q", name, quoted(start.Name.Space), Namespace)
 	case !known:
 		r.add(at, "%s", r.unknownElement(l, name))

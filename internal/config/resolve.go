@@ -36,7 +36,8 @@ func resolve(file string, root *musterElement, environment Environment, notes *n
 		root.Server = &serverElement{element: root.element}
 	}
 	config.Server = r.server(root.Server)
-	config.Database = r.database(root.Database, config.Server.Data)
+	config.Database = r.database(root.Database, config.Server)
+	config.Queue = r.queue(root.Queue)
 	config.Mail = r.mail(root.Mail)
 	config.Hosts = r.fleet(root, config.Mail)
 	r.doubt(root, config)
@@ -51,6 +52,7 @@ func (r *resolver) server(e *serverElement) Server {
 		LogLevel:  string(e.LogLevel.or("info")),
 		LogFormat: string(e.LogFormat.or("text")),
 		LogFile:   r.optionalFile(e.LogFile),
+		Listen:    string(e.Listen.or("")),
 	}
 	if e.Data == nil {
 		data, ok := r.environment.dataDirectory()
@@ -62,21 +64,31 @@ func (r *resolver) server(e *serverElement) Server {
 	return s
 }
 
-func (r *resolver) database(e *databaseElement, data string) Database {
+// longestKeep is a hundred years: nobody keeps statistics longer, and times stay within what databases know.
+const longestKeep = 36500 * 24 * time.Hour
+
+func (r *resolver) database(e *databaseElement, server Server) Database {
+	own := "sqlite:" + filepath.Join(server.Data, "muster.db")
 	if e == nil {
-		return Database{URL: "sqlite:" + filepath.Join(data, "muster.db")}
+		return Database{URL: own}
 	}
-	d := Database{Password: r.secret(e.Password)}
+	d := Database{Password: r.secret(e.Password), Keep: r.between(e.Keep, 0, 24*time.Hour, longestKeep)}
 	url, ok := e.URL.given()
 	switch {
+	case e.URL == nil:
+		d.URL = own
 	case !ok:
+		return d
 	case url.server != "":
 		d.URL = url.server
 	default:
 		d.URL = "sqlite:" + r.resolved(&e.URL.mark, url.sqlite)
-		if e.Password != nil {
-			r.wrong(&e.Password.mark, "SQLite has no passwords: leave it out")
-		}
+	}
+	if e.Password != nil && url.server == "" {
+		r.wrong(&e.Password.mark, "SQLite has no passwords: leave it out")
+	}
+	if d.Keep > 0 && d.Keep <= server.Interval {
+		r.wrong(&e.Keep.mark, "must be longer than the interval of the visits, %s", spell(server.Interval))
 	}
 	return d
 }

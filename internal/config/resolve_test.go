@@ -15,9 +15,10 @@ import (
 )
 
 func TestServer(t *testing.T) {
-	c := parsed(t, muster(`<server data="~/m" interval="1w" parallel="1" log-level="warn" log-format="json" log-file="../log/m.log"/>`))
+	c := parsed(t, muster(`<server data="~/m" interval="1w" parallel="1" log-level="warn" log-format="json" log-file="../log/m.log"
+		listen=" [::1]:9677 "/>`))
 	want := Server{Data: "/home/alice/m", Interval: 7 * 24 * time.Hour, Parallel: 1, LogLevel: "warn", LogFormat: "json",
-		LogFile: "/etc/log/m.log"}
+		LogFile: "/etc/log/m.log", Listen: "[::1]:9677"}
 	if c.Server != want {
 		t.Errorf("got %+v, want %+v", c.Server, want)
 	}
@@ -28,15 +29,15 @@ func TestServer(t *testing.T) {
 
 func TestDatabase(t *testing.T) {
 	for text, want := range map[string]string{
-		"sqlite:/var/lib/m.db":                      "sqlite:/var/lib/m.db",
-		"sqlite:///var/lib/m.db":                    "sqlite:/var/lib/m.db",
-		"sqlite:data/m.db":                          "sqlite:/etc/muster/data/m.db",
-		"sqlite:~/m.db":                             "sqlite:/home/alice/m.db",
-		"mysql://u@h/n":                             "mysql://u@h/n",
-		"mariadb://u@h:3307/n?tls=true":             "mysql://u@h:3307/n?tls=true",
-		"postgres://u@h/n":                          "postgres://u@h/n",
-		"postgresql://u@[::1]:5433/n?sslmode=a@b:c": "postgres://u@[::1]:5433/n?sslmode=a@b:c",
-		"postgres://o%40p@h/a%20b":                  "postgres://o%40p@h/a%20b",
+		"sqlite:/var/lib/m.db":          "sqlite:/var/lib/m.db",
+		"sqlite:///var/lib/m.db":        "sqlite:/var/lib/m.db",
+		"sqlite:data/m.db":              "sqlite:/etc/muster/data/m.db",
+		"sqlite:~/m.db":                 "sqlite:/home/alice/m.db",
+		"mysql://u@h/n":                 "mysql://u@h/n",
+		"mariadb://u@h:3307/n?tls=true": "mysql://u@h:3307/n?tls=true",
+		"postgres://u@h/n":              "postgres://u@h/n",
+		"postgresql://u@[::1]:5433/n?application_name=a@b:c": "postgres://u@[::1]:5433/n?application_name=a@b:c",
+		"postgres://o%40p@h/a%20b":                           "postgres://o%40p@h/a%20b",
 	} {
 		if got := parsed(t, muster(`<database url="`+text+`"/>`)).Database.URL; got != want {
 			t.Errorf("%s: got %s, want %s", text, got, want)
@@ -45,6 +46,38 @@ func TestDatabase(t *testing.T) {
 	c := parsed(t, muster(`<database url="mysql://u@h/n" password="env:SMTP_PASSWORD"/>`))
 	if c.Database.Password.Reveal() != "swordfish" {
 		t.Error("the password is lost")
+	}
+}
+
+func TestKeep(t *testing.T) {
+	const own = "sqlite:/home/alice/.local/state/muster/muster.db"
+	for attributes, want := range map[string]Database{
+		``:                           {URL: own},
+		`keep="1d"`:                  {URL: own, Keep: 24 * time.Hour},
+		`keep="36500d"`:              {URL: own, Keep: 36500 * 24 * time.Hour},
+		`url="sqlite:/m" keep="52w"`: {URL: "sqlite:/m", Keep: 364 * 24 * time.Hour},
+	} {
+		if got := parsed(t, muster(`<database `+attributes+`/>`)).Database; got != want {
+			t.Errorf("%s: got %+v, want %+v", attributes, got, want)
+		}
+	}
+	c := parsed(t, muster(`<database keep="31d"/><server interval="30d"/>`))
+	if c.Database.Keep != 31*24*time.Hour {
+		t.Errorf("got %v", c.Database.Keep)
+	}
+}
+
+func TestListen(t *testing.T) {
+	for text, want := range map[string]string{
+		"127.0.0.1:9677":    "127.0.0.1:9677",
+		"0.0.0.0:80":        "0.0.0.0:80",
+		"[::]:65535":        "[::]:65535",
+		"[2001:DB8::0:1]:1": "[2001:db8::1]:1",
+		"localhost:9677":    "localhost:9677",
+	} {
+		if got := parsed(t, muster(`<server listen="`+text+`"/>`)).Server.Listen; got != want {
+			t.Errorf("%s: got %s, want %s", text, got, want)
+		}
 	}
 }
 

@@ -32,6 +32,8 @@ func (r *reader) attributes(l *layout, into reflect.Value, start xml.StartElemen
 			r.add(m.at, "attribute %q of <%s> is in the namespace %s: write it without a prefix", a.Name.Local, l.name,
 				quoted(a.Name.Space))
 			meant = append(meant, m)
+		case !known && l == r.root && meantForNamespace(a):
+			r.add(m.at, "unknown attribute %s of <%s>: did you mean xmlns=%q?", quoted(m.name), l.name, Namespace)
 		case !known:
 			r.add(m.at, "%s", r.unknownAttribute(l, m.name))
 			m.name = nearest(m.name, l.known.attributes)

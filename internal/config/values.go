@@ -17,6 +17,7 @@ type (
 	name         string        // of a host or a user
 	groupName    string        // of a group
 	address      string        // host name or IP address
+	listen       string        // host:port
 	port         int           // 1 to 65535
 	count        int           // of parallel visits
 	duration     time.Duration // as parseDuration reads it

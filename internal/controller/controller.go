@@ -1,16 +1,18 @@
-// Package controller is Muster's main controller: it takes a checked configuration, opens the parts (host keys, database,
-// mail), and sends visits over the fleet, once ("muster run") or at every interval ("muster serve").
+// Package controller is Muster's main controller: it takes a checked configuration, opens the parts (host keys, queue,
+// database, mail), and sends visits over the fleet, once ("muster run") or at every interval ("muster serve").
 //
 // It owns the schedule, the bound on parallel visits, the rule that a host is never visited a second time while its
-// first visit still runs (or waits for its turn), and the order in which things stop. It knows nothing of SSH, XML or SQL: it hands hosts to a
-// visitor and what comes back to observers: the log, the recorder (which feeds the store) and the watch (which evaluates
-// limits and mails). A visit waits for none of them.
+// first visit still runs (or waits for its turn), and the order in which things stop. It knows nothing of SSH, XML or
+// SQL: it hands hosts to a visitor, puts what comes back into the durable queue, and then tells observers: the log and
+// whoever else is to know. A visit waits for the queue, which is this machine's disk, and for nothing else. Two readers
+// of the queue work at their own pace: the recorder feeds the database, the watch holds limits against reports and fills
+// the outbox, which mails.
 //
 // # Stopping
 //
-// When the context of Run or Serve ends, visits under way are cancelled (their connections are closed), what they
-// brought is stored and mailed within Grace, and then the call returns. No goroutine outlives it; Close then releases
-// the data directory and the database.
+// When the context of Run or Serve ends, visits under way are cancelled (their connections are closed) and put into the
+// queue as such, and then the call returns; what is not stored or mailed by then is, by the next process. No goroutine
+// outlives the call; Close then releases the data directory, the queue and the database.
 package controller
 
 import (
@@ -24,14 +26,18 @@ import (
 
 	"muster/internal/config"
 	"muster/internal/deploy"
+	"muster/internal/entry"
 	"muster/internal/failure"
-	"muster/internal/mail"
-	"muster/internal/store"
 	"muster/internal/visit"
+	"muster/internal/watch"
 )
 
-// Grace is how long the end of a sweep may take: what was brought home is stored and mailed within it.
+// Grace is how long Run waits, after the visits, for what they brought to be stored and mailed. What takes longer is done
+// by the next process.
 const Grace = 30 * time.Second
+
+// stopGrace is how long Serve waits for the same when it is stopped.
+const stopGrace = 5 * time.Second
 
 // Options are what a controller is made of. Config, Logger and Clients are required.
 type Options struct {
@@ -40,6 +46,7 @@ type Options struct {
 	Clients   *deploy.Clients
 	Observers []visit.Observer // told beside the controller's own, after them
 	Now       func() time.Time // the clock; nil: time.Now
+	Version   string           // of the program
 }
 
 // Summary is what one sweep came to.
@@ -52,16 +59,31 @@ type Summary struct {
 	Raised    int            // alerts that began
 	Ended     int            // alerts that are over
 	Firing    int            // alerts that hold now
+	Unkept    int            // visits that the queue did not take, and whose reports are lost
 	Cancelled bool           // some host was not visited, or not to the end, because the context ended
 }
 
-// ErrUnusable is in the chain of every error that says that the data directory, the database or the mail server could
-// not be used.
+// ErrUnusable is in the chain of every error that says that the data directory, the queue, the database or the mail
+// server could not be used.
 var ErrUnusable = errors.New("could not be used")
 
 // visitor is what the controller needs of package visit.
 type visitor interface {
 	Visit(ctx context.Context, host visit.Host, sweep time.Time) *visit.Visit
+}
+
+// follower is what comes after the visits: who stores, judges and mails what is in the queue.
+type follower interface {
+	// start starts the work; stop ends it and waits for its end.
+	start() (stop func())
+	// settle returns when everything that is in the queue is worked on, with what could not be, or when ctx ends.
+	settle(ctx context.Context) error
+	settleBriefly(ctx context.Context)
+	counts(sweep time.Time) watch.Counts
+	conditions(unkept int, reason error) []entry.Condition
+	checkMail(ctx context.Context)
+	// serve answers questions about health until ctx ends; wait waits for that. The error says that it can't.
+	serve(ctx context.Context) (wait func(), err error)
 }
 
 // Controller visits a fleet. Make it with New; Run and Serve must not be called at the same time.
@@ -71,7 +93,8 @@ type Controller struct {
 	now       func() time.Time
 	visitor   visitor
 	hosts     *hosts
-	watch     *watch
+	keeper    *keeper
+	behind    follower
 	observers visit.Observers
 	slots     chan struct{} // one for each visit that may run at once
 	closers   []io.Closer   // closed last in, first out
@@ -81,9 +104,9 @@ type Controller struct {
 	last    time.Time           // the sweep before
 }
 
-// New locks the data directory, opens the database (it is created and migrated where necessary) and takes up the
-// alerts where they stood. Errors wrap ErrUnusable where a part could not be used. The caller owns the result and must
-// Close it.
+// New locks the data directory, opens the queue and takes up alerts and mails where they stood. The database is opened
+// (created and migrated where necessary) as soon as it can be: reports wait for it. Errors wrap ErrUnusable where a part
+// could not be used. The caller owns the result and must Close it.
 func New(ctx context.Context, o Options) (_ *Controller, err error) {
 	if o.Now == nil {
 		o.Now = time.Now
@@ -107,63 +130,17 @@ func New(ctx context.Context, o Options) (_ *Controller, err error) {
 		return nil, fmt.Errorf("data directory %s %w: %w", o.Config.Server.Data, ErrUnusable, err)
 	}
 	c.closers = append(c.closers, lock)
-
-	database, err := OpenStore(ctx, o.Config.Database, false, o.Logger)
+	behind, err := newPipeline(ctx, o)
+	c.closers = append(c.closers, behind)
 	if err != nil {
 		return nil, err
 	}
-	c.closers = append(c.closers, database)
-	o.Logger.Info("database is available", "database", database.String())
-
-	recorder := newRecorder(database, o.Config.Hosts, o.Logger, o.Now)
-	c.closers = append(c.closers, recorder)
-
-	sender, err := newSender(o.Config.Mail)
-	if err != nil {
-		return nil, err
-	}
-	c.watch, err = newWatch(ctx, watchOptions{
-		Config: o.Config, Store: database, Sender: sender, Logger: o.Logger, Now: o.Now,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("database %w: alerts: %w", ErrUnusable, err)
-	}
-	c.visitor = visit.New(visit.Options{Clients: o.Clients, Logger: o.Logger, Now: o.Now})
-	c.observers = append(visit.Observers{newJournal(o.Logger), recorder, c.watch}, o.Observers...)
+	c.behind, c.keeper = behind, newKeeper(behind.queue, o.Config.Hosts)
+	visitor := visit.New(visit.Options{Clients: o.Clients, Logger: o.Logger, Now: o.Now})
+	c.visitor, behind.connections = visitor, visitor.Connections
+	behind.health = newHealth(behind, o)
+	c.observers = append(visit.Observers{newJournal(o.Logger), behind.health}, o.Observers...)
 	return c, nil
-}
-
-// ErrConfiguration is in the chain of errors that say that the configuration can't be meant so, though it could be read.
-var ErrConfiguration = errors.New("configuration")
-
-// OpenStore opens the database that the configuration names, and with asItIs leaves it as it is (store.Options). The error
-// wraps ErrConfiguration, or ErrUnusable, or is ctx's. The caller closes the store.
-func OpenStore(ctx context.Context, c config.Database, asItIs bool, log *slog.Logger) (*store.Store, error) {
-	database, err := store.Open(ctx, store.Options{URL: c.URL, Password: c.Password.Reveal(), Logger: log, AsItIs: asItIs})
-	switch {
-	case errors.Is(err, store.ErrURL):
-		return nil, fmt.Errorf("%w: database: %w", ErrConfiguration, err)
-	case err != nil && ctx.Err() != nil:
-		return nil, err
-	case err != nil:
-		return nil, fmt.Errorf("database %w: %w", ErrUnusable, err)
-	}
-	return database, nil
-}
-
-// newSender returns what sends mails, nil where no mail server is configured.
-func newSender(c *config.Mail) (sender, error) {
-	if c == nil {
-		return nil, nil
-	}
-	s, err := mail.New(mail.Server{
-		Host: c.Host, Port: c.Port, Security: c.Security, Username: c.Username, Password: c.Password.Reveal(),
-		From: c.From, CA: c.CA, Timeout: c.Timeout,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("mail server %w: %w", ErrUnusable, err)
-	}
-	return s, nil
 }
 
 // Close releases what New acquired. It is called once, after Run or Serve has returned.
@@ -176,20 +153,37 @@ func (c *Controller) Close() error {
 	return errors.Join(errs...)
 }
 
-// Run makes one sweep now and returns what it came to. The error is that of the store or the mail server; failed visits
-// are in the summary.
+// Run makes one sweep now and returns what it came to, after everything was stored and mailed. The error says what was
+// not, and wraps ErrUnusable; failed visits are in the summary.
 func (c *Controller) Run(ctx context.Context) (Summary, error) {
-	return c.sweep(ctx, c.schedule(c.now()))
+	stop := c.behind.start()
+	defer stop()
+	started := c.now()
+	summary, err := c.sweep(ctx, c.schedule(started))
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), Grace)
+	defer cancel()
+	err = errors.Join(err, c.behind.settle(grace))
+	counts := c.behind.counts(summary.Sweep)
+	summary.Raised, summary.Ended, summary.Firing = counts.Raised, counts.Ended, counts.Firing
+	summary.Took = c.now().Sub(started)
+	return summary, err
 }
 
 // Serve makes a sweep now and one at every interval, until ctx ends. A sweep begins on time even while visits of the one
-// before still run; their hosts are left out of it. What goes wrong is logged; Serve itself returns nil.
+// before still run; their hosts are left out of it. What goes wrong then is logged. The error says that the server could not
+// begin.
 func (c *Controller) Serve(ctx context.Context) error {
+	served, err := c.behind.serve(ctx)
+	if err != nil {
+		return err
+	}
+	defer served()
+	stop := c.behind.start()
+	defer stop()
 	ticker := time.NewTicker(c.config.Server.Interval)
 	defer ticker.Stop()
 	var sweeps sync.WaitGroup
-	defer sweeps.Wait()
-	sweeps.Go(func() { c.watch.Check(ctx) })
+	sweeps.Go(func() { c.behind.checkMail(ctx) })
 	for {
 		scheduled := c.schedule(c.now())
 		sweeps.Go(func() {
@@ -199,10 +193,13 @@ func (c *Controller) Serve(ctx context.Context) error {
 		})
 		select {
 		case <-ticker.C:
+			continue
 		case <-ctx.Done():
-			c.log.Info("stopping", "grace", Grace)
-			return nil
 		}
+		c.log.Info("stopping")
+		sweeps.Wait()
+		c.behind.settleBriefly(context.WithoutCancel(ctx))
+		return nil
 	}
 }
 
@@ -219,7 +216,7 @@ func (c *Controller) schedule(now time.Time) time.Time {
 	return scheduled
 }
 
-// sweep visits every host once and returns when all visits of the sweep have ended and the observers are done with it.
+// sweep visits every host once and returns when all visits of the sweep have ended and are in the queue.
 func (c *Controller) sweep(ctx context.Context, scheduled time.Time) (Summary, error) {
 	started := c.now()
 	sweep := visit.Sweep{Time: scheduled, Hosts: c.hosts.Len()}
@@ -228,8 +225,16 @@ func (c *Controller) sweep(ctx context.Context, scheduled time.Time) (Summary, e
 
 	// What has come home is kept even if the sweep is cancelled.
 	told := context.WithoutCancel(ctx)
+	record := entry.Sweep{Time: scheduled, Started: started, Hosts: sweep.Hosts}
+	if err := c.keeper.sweep(told, &record); err != nil {
+		c.log.ErrorContext(ctx, "the start of a sweep is not kept", "sweep", scheduled, "err", err)
+	}
 	end := func(v *visit.Visit) {
-		tally.add(v)
+		err := c.keeper.visit(told, v)
+		tally.add(v, err)
+		if err == nil {
+			c.log.DebugContext(ctx, "visit kept", "host", v.Host, "visit", v.ID)
+		}
 		c.observers.Visited(told, v)
 	}
 	due := c.claim(scheduled, end)
@@ -252,15 +257,20 @@ func (c *Controller) sweep(ctx context.Context, scheduled time.Time) (Summary, e
 	}
 	visits.Wait()
 
-	grace, cancel := context.WithTimeout(told, Grace)
-	defer cancel()
-	err := c.observers.SweepEnded(grace, sweep)
-	summary := tally.result()
-	summary.Raised, summary.Ended, summary.Firing = c.watch.Counts(scheduled)
+	summary, lost := tally.result()
+	record.Ended, record.Visited, record.Failed = c.now(), summary.Visited+len(summary.Failed), len(summary.Failed)
+	record.Conditions = c.behind.conditions(summary.Unkept, lost)
+	var err error
+	if lost != nil {
+		err = fmt.Errorf("queue %w: %w: %d of %d: %w", ErrUnusable, errUnkept, summary.Unkept, record.Visited, lost)
+	}
+	if failed := c.keeper.sweep(told, &record); failed != nil {
+		err = errors.Join(err, fmt.Errorf("queue %w: the end of the sweep is not kept: its news is mailed with the next: %w", ErrUnusable, failed))
+	}
+	err = errors.Join(err, c.observers.SweepEnded(told, sweep))
 	summary.Took = c.now().Sub(started)
 	c.log.InfoContext(told, "sweep ended", "sweep", scheduled, "took", summary.Took, "hosts", summary.Hosts,
-		"visited", summary.Visited, "failed", len(summary.Failed), "alerts", summary.Firing,
-		"cancelled", summary.Cancelled)
+		"reported", summary.Visited, "failed", len(summary.Failed), "unkept", summary.Unkept, "cancelled", summary.Cancelled)
 	return summary, err
 }
 
@@ -313,11 +323,16 @@ func (c *Controller) release(hosts ...due) {
 type tally struct {
 	mu      sync.Mutex
 	summary Summary
+	lost    error // why a visit could not be kept
 }
 
-func (t *tally) add(v *visit.Visit) {
+func (t *tally) add(v *visit.Visit, lost error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if lost != nil {
+		t.summary.Unkept++
+		t.lost = lost
+	}
 	switch {
 	case v.Failure == nil:
 		t.summary.Visited++
@@ -335,8 +350,9 @@ func (t *tally) cancel() {
 	t.summary.Cancelled = true
 }
 
-func (t *tally) result() Summary {
+// result returns the summary, and why visits could not be kept; nil: all were.
+func (t *tally) result() (Summary, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.summary
+	return t.summary, t.lost
 }

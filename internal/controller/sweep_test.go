@@ -10,15 +10,19 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"muster/internal/config"
+	"muster/internal/entry"
 	"muster/internal/failure"
+	"muster/internal/queue"
 	"muster/internal/report"
 	"muster/internal/store"
 	"muster/internal/visit"
+	"muster/internal/watch"
 )
 
 // fakeVisitor takes a while for each visit and notes how many run at once.
@@ -105,6 +109,45 @@ func (h *heard) kinds() map[failure.Kind]int {
 	return kinds
 }
 
+// fakeQueue takes everything, or nothing.
+type fakeQueue struct {
+	full error
+
+	mu    sync.Mutex
+	kinds map[string]int
+}
+
+func (q *fakeQueue) Put(_ context.Context, entries ...queue.Entry) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.kinds == nil {
+		q.kinds = make(map[string]int)
+	}
+	for _, e := range entries {
+		if q.full != nil && !e.Vital {
+			return q.full
+		}
+		q.kinds[e.Kind]++
+	}
+	return nil
+}
+
+// fakeFollower has nothing to do.
+type fakeFollower struct{ unkept atomic.Int64 } // of the sweep that ended last
+
+func (*fakeFollower) start() func()                     { return func() {} }
+func (*fakeFollower) settle(context.Context) error      { return nil }
+func (*fakeFollower) settleBriefly(context.Context)     {}
+func (*fakeFollower) counts(time.Time) (c watch.Counts) { return c }
+func (*fakeFollower) checkMail(context.Context)         {}
+
+func (*fakeFollower) serve(context.Context) (func(), error) { return func() {}, nil }
+
+func (f *fakeFollower) conditions(unkept int, _ error) []entry.Condition {
+	f.unkept.Store(int64(unkept))
+	return nil
+}
+
 // newTestController makes a controller of n hosts without store, mail and SSH.
 func newTestController(t *testing.T, n, parallel int) (*Controller, *fakeVisitor, *heard) {
 	t.Helper()
@@ -117,14 +160,11 @@ func newTestController(t *testing.T, n, parallel int) (*Controller, *fakeVisitor
 		cfg.Hosts = append(cfg.Hosts, config.Host{Name: fmt.Sprint("h", i), KnownHosts: []string{known}, Password: config.NewSecret("x")})
 	}
 	log := slog.New(slog.DiscardHandler)
-	w, err := newWatch(t.Context(), watchOptions{Config: cfg, Store: &fakeAlerts{}, Logger: log, Now: time.Now})
-	if err != nil {
-		t.Fatal(err)
-	}
 	f := &fakeVisitor{}
 	h := &heard{t: t, open: make(map[time.Time]bool)}
 	return &Controller{
-		config: cfg, log: log, now: time.Now, visitor: f, hosts: newHosts(cfg.Hosts), watch: w,
+		config: cfg, log: log, now: time.Now, visitor: f, hosts: newHosts(cfg.Hosts),
+		keeper: newKeeper(new(fakeQueue), cfg.Hosts), behind: new(fakeFollower),
 		observers: visit.Observers{newJournal(log), h}, slots: make(chan struct{}, parallel),
 		claimed: make(map[string]struct{}),
 	}, f, h
@@ -246,7 +286,7 @@ func TestSweepThatIsCompleteIsNotCancelled(t *testing.T) {
 }
 
 // A start that is interrupted is no failure of the database, and a mistake in its URL is none either.
-func TestOpenStoreSaysWhoseFaultItIs(t *testing.T) {
+func TestReadStoreSaysWhoseFaultItIs(t *testing.T) {
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	here := "sqlite:" + filepath.Join(t.TempDir(), "muster.db")
@@ -256,10 +296,10 @@ func TestOpenStoreSaysWhoseFaultItIs(t *testing.T) {
 		want, neither, nor, not error
 	}{
 		"interrupted": {ended, here, context.Canceled, ErrUnusable, ErrConfiguration, store.ErrUnavailable},
-		"not there":   {t.Context(), here, ErrUnusable, ErrConfiguration, context.Canceled, store.ErrUnavailable},
+		"not there":   {t.Context(), here, ErrUnusable, ErrConfiguration, context.Canceled, store.ErrDenied},
 		"no URL":      {t.Context(), "sqlite:", ErrConfiguration, ErrUnusable, context.Canceled, store.ErrUnavailable},
 	} {
-		database, err := OpenStore(c.ctx, config.Database{URL: c.url}, true, slog.New(slog.DiscardHandler))
+		database, err := ReadStore(c.ctx, config.Database{URL: c.url}, slog.New(slog.DiscardHandler))
 		if err == nil {
 			_ = database.Close()
 		}
@@ -283,7 +323,7 @@ func TestJournalTellsSkippedFromFailed(t *testing.T) {
 	} {
 		var log bytes.Buffer
 		j := newJournal(slog.New(slog.NewTextHandler(&log, nil)))
-		j.Visited(t.Context(), visit.Failed(host, sweepTime, failure.New(failure.Dial, kind, errors.New("because"))))
+		j.Visited(t.Context(), visit.Failed(host, time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), failure.New(failure.Dial, kind, errors.New("because"))))
 		if !strings.Contains(log.String(), want) {
 			t.Errorf("%s: the log is %q, want %s", kind, log.String(), want)
 		}

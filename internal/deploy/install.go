@@ -11,9 +11,6 @@ import (
 	"muster/internal/remote"
 )
 
-// ReportPrefix begins the name of a file in which a client leaves its report. Install removes old files of such names.
-const ReportPrefix = "muster-report-"
-
 // Installed says where a client is on a host.
 type Installed struct {
 	Platform  Platform

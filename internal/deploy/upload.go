@@ -15,14 +15,13 @@ import (
 
 	"muster/internal/failure"
 	"muster/internal/remote"
+	"muster/internal/report"
 )
 
 const (
 	clientPrefix = "muster-client-"
-	uploadPrefix = ".muster-upload-" // of a client that is on its way
 
 	oldVersion  = 7 * 24 * time.Hour // when another version is taken to be out of use
-	oldLeftover = time.Hour          // when nobody can be at work on a temporary file any more
 	mostRemoved = 100                // files that one installation tidies away
 )
 
@@ -38,7 +37,7 @@ func (i *installation) upload(ctx context.Context, p place) (bool, *failure.Erro
 		return false, failure.New(failure.Deploy, failure.Internal, err)
 	}
 	defer runtime.KeepAlive(program) // others who upload meanwhile find it; its bytes alone would not keep it
-	temporary := uploadPrefix + hex.EncodeToString(random(8))
+	temporary := report.UploadPrefix + hex.EncodeToString(random(8))
 	if i.windows() {
 		temporary += ".exe"
 	}
@@ -208,8 +207,8 @@ func useless(f fs.FileInfo, now time.Time) bool {
 	}
 	age := now.Sub(f.ModTime())
 	switch {
-	case strings.HasPrefix(name, uploadPrefix), strings.HasPrefix(name, ReportPrefix):
-		return age > oldLeftover
+	case strings.HasPrefix(name, report.UploadPrefix), strings.HasPrefix(name, report.FilePrefix):
+		return age > report.LeftoverAge
 	case strings.HasPrefix(name, clientPrefix):
 		return age > oldVersion
 	}

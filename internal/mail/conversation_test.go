@@ -148,6 +148,19 @@ func TestMailAtWhichTheServerDropsTheConnection(t *testing.T) {
 	}
 }
 
+// Mails that were not handed over because of others' fate have none of their own.
+func TestOnlyWhatWasHandedOverIsUncertain(t *testing.T) {
+	settings, _ := fake(t, ordinary().but(".", "close"))
+	err := newSender(t, settings).Send(t.Context(), to(t, "a@example.org"), to(t, "b@example.org"), to(t, "c@example.org"))
+	var outcome *mail.SendError
+	if !errors.As(err, &outcome) || !outcome.Errors[0].Uncertain || !outcome.Errors[1].Uncertain {
+		t.Fatalf("%v", err)
+	}
+	if untried := outcome.Errors[2]; untried == nil || untried.Uncertain || !untried.Temporary {
+		t.Errorf("%+v", untried)
+	}
+}
+
 // A refusal before which other mails went through, on a connection that then breaks, is that mail's alone.
 func TestRefusalThenBreak(t *testing.T) {
 	settings, told := fake(t, ordinary().but("RCPT", "550 no").but("RSET", "close"))
@@ -194,5 +207,29 @@ func TestAddressesAndHeaders(t *testing.T) {
 	}
 	if err := newSender(t, settings).Send(t.Context()); err != nil {
 		t.Errorf("nothing to send: %v", err)
+	}
+}
+
+// Only a message that was refused by itself is refused for good: the server's settings, or its silence, may change.
+func TestFinal(t *testing.T) {
+	for _, test := range []struct {
+		e     mail.Error
+		final bool
+	}{
+		{mail.Error{Step: mail.StepMessage}, true},
+		{mail.Error{Step: mail.StepRecipient, Code: 550}, true},
+		{mail.Error{Step: mail.StepContent, Code: 554}, true},
+		{mail.Error{Step: mail.StepRecipient, Code: 451, Temporary: true}, false},
+		{mail.Error{Step: mail.StepContent, Temporary: true, Uncertain: true}, false},
+		{mail.Error{Step: mail.StepContent, Uncertain: true}, false}, // it answered nonsense
+		{mail.Error{Step: mail.StepRecipient}, false},
+		{mail.Error{Step: mail.StepSender, Code: 550}, false},
+		{mail.Error{Step: mail.StepLogin, Code: 535}, false},
+		{mail.Error{Step: mail.StepTLS}, false},
+		{mail.Error{Step: mail.StepGreeting, Code: 554}, false},
+	} {
+		if test.e.Final() != test.final {
+			t.Errorf("%+v: %v", test.e, !test.final)
+		}
 	}
 }

@@ -214,6 +214,26 @@ func TestSubject(t *testing.T) {
 	}
 }
 
+// TestAdviceIsNeverCut has a failure of which the instruction stands at the end of a long text.
+func TestAdviceIsNeverCut(t *testing.T) {
+	command := "remove line 12 of /home/operator/.ssh/known_hosts and run: ssh-keyscan -p 2222 host.example.org >> " +
+		"/home/operator/.ssh/known_hosts"
+	advice := "find out why: a reinstalled machine, or somebody in between; if the new fingerprint is the host's own, " + command
+	for _, length := range []int{10, 250, 600, 5000} {
+		d := one()
+		d.Raised[0].Statistic = "visit.failed"
+		d.Raised[0].Text = "handshake: " + strings.Repeat("w", length) + "; " + advice
+		m := render(t, d)
+		text := strings.Join(strings.Fields(m.Text), " ")
+		if !strings.Contains(text, advice) || !strings.Contains(html.UnescapeString(m.HTML), command) {
+			t.Errorf("an error of %d characters cuts the advice:\n%s", length, m.Text)
+		}
+		if !strings.Contains(text, "handshake: w") || len(text) > 2500 {
+			t.Errorf("an error of %d characters makes %d bytes:\n%s", length, len(text), m.Text)
+		}
+	}
+}
+
 func TestNothingToTell(t *testing.T) {
 	if _, err := mail.Render(mail.Digest{To: "a@example.org", Ongoing: 3}); !errors.Is(err, mail.ErrEmpty) {
 		t.Fatalf("an empty digest: %v", err)

@@ -55,6 +55,18 @@ func (e *Error) Unwrap() error { return e.Err }
 // Help returns the advice, as the failures of visits do.
 func (e *Error) Help() string { return e.Advice }
 
+// Final reports whether the message itself was refused: it will never be accepted, whatever is changed about the server,
+// its settings or the login. A server that fell silent, or spoke nonsense, has refused nothing.
+func (e *Error) Final() bool {
+	switch e.Step {
+	case StepMessage:
+		return true
+	case StepRecipient, StepContent:
+		return !e.Temporary && e.Code != 0
+	}
+	return false
+}
+
 // SendError says which of several messages were not accepted.
 type SendError struct {
 	Errors []*Error // one for each message, in the order in which they were given to Send; nil: accepted

@@ -3,6 +3,7 @@ package mail
 import (
 	"bytes"
 	"fmt"
+	"mime"
 	"net/mail"
 	"strings"
 	"time"
@@ -39,7 +40,7 @@ func (s *Sender) envelope(m Message) (*envelope, error) {
 	msg := gomail.NewMsg(gomail.WithNoDefaultUserAgent(), gomail.WithBoundary(id))
 	msg.FromMailAddress(from)
 	msg.ToMailAddress(to)
-	msg.Subject(report.Visible(m.Subject, 0))
+	msg.Subject(encodedWords(report.Visible(m.Subject, 0)))
 	if m.Date.IsZero() {
 		m.Date = time.Now()
 	}
@@ -57,6 +58,33 @@ func (s *Sender) envelope(m Message) (*envelope, error) {
 		return nil, fmt.Errorf("write the message to %s: %w", to.Address, err)
 	}
 	return &envelope{from: from.Address, to: to.Address, wire: wire.Bytes()}, nil
+}
+
+// encodedWords returns a header's text in ASCII: the words that need it, and no others, as encoded words (RFC 2047,
+// section 2). A text that is encoded as a whole does not fit beside the header's name, so that its first line stays empty,
+// and is read by programs alone.
+func encodedWords(text string) string {
+	words := strings.Split(text, " ")
+	var encoded []string
+	for i := 0; i < len(words); {
+		if !needsEncoding(words[i]) {
+			encoded = append(encoded, words[i])
+			i++
+			continue
+		}
+		// The space between two encoded words would not count: it has to be in one of them.
+		first := i
+		for i < len(words) && needsEncoding(words[i]) {
+			i++
+		}
+		run := mime.QEncoding.Encode("utf-8", strings.Join(words[first:i], " "))
+		encoded = append(encoded, strings.ReplaceAll(run, "\r\n", ""))
+	}
+	return strings.Join(encoded, " ")
+}
+
+func needsEncoding(word string) bool {
+	return strings.ContainsFunc(word, func(r rune) bool { return r < ' ' || r > '~' })
 }
 
 // atom keeps the characters that need no quotes in a Message-ID nor in a MIME boundary.

@@ -12,7 +12,8 @@ import (
 const (
 	maxRows  = 200 // of each section
 	maxName  = 64  // of a host, a group, an instance, a statistic
-	maxWords = 300 // of a failure
+	maxWords = 600 // of a failure
+	maxEnd   = 450 // of a failure that is longer: at its end it says what to do
 )
 
 // page is a digest as its two templates show it. All of its text is printable.
@@ -147,7 +148,7 @@ func rowOf(i Item, now time.Time) row {
 		Host:     report.Visible(i.Host, maxName),
 		Instance: report.Visible(i.Instance, maxName),
 		Groups:   report.Visible(i.Groups, maxName),
-		Words:    report.Visible(strings.Join(strings.Fields(i.Text), " "), maxWords),
+		Words:    words(i.Text),
 	}
 	if i.Statistic != report.VisitFailed {
 		r.Value = report.FormatValue(i.Value, i.Unit)
@@ -173,6 +174,17 @@ func rowOf(i Item, now time.Time) row {
 		r.When = "lasted " + duration(length) + ", " + r.When
 	}
 	return r
+}
+
+// words returns what a failure says. What is too long is cut in the middle: it begins with what went wrong, and ends with
+// what to do about it, which must be read whole.
+func words(text string) string {
+	shown := []rune(report.Visible(strings.Join(strings.Fields(text), " "), 0))
+	if len(shown) <= maxWords {
+		return string(shown)
+	}
+	begin, end := string(shown[:maxWords-maxEnd-3]), string(shown[len(shown)-maxEnd:])
+	return strings.TrimRight(begin, " ") + " … " + strings.TrimLeft(end, " ")
 }
 
 // duration returns a length in its two largest parts, without seconds from a minute on.

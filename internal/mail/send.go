@@ -32,8 +32,10 @@ func (s *Sender) Send(ctx context.Context, messages ...Message) error {
 			failures++
 		}
 		if b.done == 0 || failures >= maxFailures {
+			lost := *b.lost
+			lost.Uncertain = false // these were not handed over
 			for _, p := range queue {
-				*p.outcome = b.lost
+				*p.outcome = &lost
 			}
 			break
 		}

@@ -81,10 +81,11 @@ func TestDialWhenTheHostMisbehaves(t *testing.T) {
 		want   want
 	}{
 		{"silent before the greeting", sshtest.Silent,
-			want{failure.Handshake, failure.Timeout, []string{"150ms"}, []string{"answers but not with SSH"}}},
+			want{failure.Handshake, failure.Timeout, []string{"150ms"}, []string{"stays silent"}}},
 		{"silent in the key exchange", sshtest.StallAfter(400),
 			want{failure.Handshake, failure.Timeout, []string{"150ms"}, nil}},
-		{"a greeting drop by drop", drip, want{failure.Handshake, failure.Timeout, nil, nil}},
+		{"a greeting drop by drop", drip,
+			want{failure.Handshake, failure.Timeout, nil, []string{"answers but not with SSH"}}},
 		{"hangs up at once", sshtest.Say(""), want{failure.Handshake, failure.Disconnected, nil, []string{"MaxStartups"}}},
 		{"hangs up in the key exchange", sshtest.CutAfter(400),
 			want{failure.Handshake, failure.Disconnected, []string{"lost"}, nil}},

@@ -71,10 +71,12 @@ func (d *dialer) explainEnd(reason error) error {
 	found := because(reason)
 	var timeout *stageTimeout
 	if errors.As(reason, &timeout) {
-		_, isSSH := d.wire.greeted()
+		line, isSSH := d.wire.greeted()
 		switch {
 		case timeout.stage == failure.Authentication:
 			found.Advice = "look into the host's sshd log: slow name lookups there (UseDNS) or PAM modules delay logins"
+		case line == "":
+			found.Advice = "the port accepts connections and stays silent: check the port, and whether sshd on the host is overloaded"
 		case !isSSH:
 			found.Advice = "the port answers but not with SSH: check the port, and whether sshd on the host is overloaded"
 		}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -25,8 +27,9 @@ const maxKnownHosts = 64 << 20
 // itself with the certificate's key, if a line has that. Unlike with ssh, a revoked key is revoked for all hosts, whatever
 // name stands beside it. A HostKeys is immutable; a changed file is loaded anew.
 type HostKeys struct {
-	files []string
-	lines *knownHosts
+	files  []string // as they were named
+	absent bool     // none of them exists
+	lines  *knownHosts
 
 	mu    sync.RWMutex
 	known map[string]*knownHost // what was found, by address, host:port
@@ -40,15 +43,15 @@ type knownHost struct {
 	algorithms  []string // in which the host can prove itself; empty: the host is unknown
 }
 
-// LoadHostKeys reads known_hosts files. Files that do not exist are passed over, as ssh does, if at least one of them
-// exists. A line that cannot be understood is an error with its file and line, since it may be the @revoked one; only lines
+// LoadHostKeys reads known_hosts files. Files that do not exist are passed over, as ssh does: where none exists every
+// host is unknown, and the failure to dial it says how to begin one. A line that cannot be understood is an error with its file and line, since it may be the @revoked one; only lines
 // whose keys are of types that are not supported at all are passed over, again as ssh does. Errors are *failure.Error of the
 // kind failure.Configuration.
 func LoadHostKeys(paths ...string) (*HostKeys, error) {
 	if len(paths) == 0 {
 		return nil, configuration(errors.New("no known_hosts file is named"), "name one: host keys are always verified")
 	}
-	h := &HostKeys{lines: newKnownHosts(), known: make(map[string]*knownHost)}
+	h := &HostKeys{files: paths, absent: true, lines: newKnownHosts(), known: make(map[string]*knownHost)}
 	for _, path := range paths {
 		content, err := readSmall(path, maxKnownHosts)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -60,12 +63,7 @@ func LoadHostKeys(paths ...string) (*HostKeys, error) {
 		if err := h.lines.add(path, content); err != nil {
 			return nil, configuration(err, "correct the line, or remove it")
 		}
-		h.files = append(h.files, path)
-	}
-	if len(h.files) == 0 {
-		return nil, configuration(fmt.Errorf("no known_hosts file exists: %s", strings.Join(paths, ", ")),
-			fmt.Sprintf("create it from keys that you have compared with the hosts' own: ssh-keyscan HOST >> %s",
-				Quote(paths[0])))
+		h.absent = false
 	}
 	return h, nil
 }
@@ -167,9 +165,13 @@ func (h *HostKeys) check(address string, remote net.Addr, key ssh.PublicKey) *fa
 		return nil
 	}
 	if len(known.keys) == 0 || known.unported {
+		lacks := "known_hosts has no key for " + address
+		if h.absent {
+			lacks = fmt.Sprintf("no known_hosts file exists (%s), so there is no key for %s", strings.Join(h.files, ", "), address)
+		}
 		return &failure.Error{
 			Kind: failure.HostKeyUnknown,
-			Err:  fmt.Errorf("known_hosts has no key for %s, which shows the %s", address, describeKey(key)),
+			Err:  fmt.Errorf("%s, which shows the %s", lacks, describeKey(key)),
 			Advice: fmt.Sprintf("compare the fingerprint with the host's own (ssh-keygen -lf on the host), then run: %s",
 				h.scanHint(address)),
 		}
@@ -265,6 +267,10 @@ func (h *HostKeys) scanHint(address string) string {
 		host, port = address, "22"
 	}
 	command := "ssh-keyscan "
+	folder := filepath.Dir(h.files[0])
+	if _, err := os.Stat(folder); errors.Is(err, fs.ErrNotExist) {
+		command = "mkdir -p -m 700 " + Quote(folder) + " && " + command
+	}
 	if port != "22" {
 		command += "-p " + port + " "
 	}

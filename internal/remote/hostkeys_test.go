@@ -271,8 +271,6 @@ func TestLoadHostKeys(t *testing.T) {
 		want  want
 	}{
 		{"no file at all", nil, want{kind: failure.Configuration}},
-		{"no file exists", []string{missing, missing + "2"},
-			want{kind: failure.Configuration, says: []string{missing + "2"}, advice: []string{"ssh-keyscan HOST >> " + missing}}},
 		{"a folder", []string{t.TempDir()}, want{kind: failure.Configuration, says: []string{"not a file"}}},
 		{"a line that is broken", []string{good, broken},
 			want{kind: failure.Configuration, says: []string{broken + ":2"}, advice: []string{"line"}}},
@@ -281,6 +279,27 @@ func TestLoadHostKeys(t *testing.T) {
 			_, err := remote.LoadHostKeys(c.paths...)
 			c.want.check(t, err)
 		})
+	}
+}
+
+// TestNoKnownHostsFile dials where no known_hosts file exists: the command that is advised begins one, in a folder that
+// may not exist either.
+func TestNoKnownHostsFile(t *testing.T) {
+	server := newServer(t, sshtest.Options{})
+	home := t.TempDir()
+	for _, c := range []struct{ file, before string }{
+		{filepath.Join(home, "known_hosts"), "then run: "},
+		{filepath.Join(home, ".ssh", "known_hosts"), "then run: mkdir -p -m 700 " + filepath.Join(home, ".ssh") + " && "},
+	} {
+		keys, err := remote.LoadHostKeys(c.file, c.file+"2")
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := options(t, server)
+		o.HostKeys = keys
+		_, err = remote.Dial(t.Context(), o)
+		want{failure.Handshake, failure.HostKeyUnknown, []string{"no known_hosts file exists", c.file + "2", "SHA256:"},
+			[]string{fmt.Sprintf("%sssh-keyscan -p %d 127.0.0.1 >> %s", c.before, server.Addr().Port, c.file)}}.check(t, err)
 	}
 }
 

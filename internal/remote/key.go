@@ -15,16 +15,20 @@ const maxKeyFile = 64 << 10
 // user that others can read. Errors are *failure.Error of the kind failure.Configuration and never hold any of the
 // file's content.
 func LoadKey(path string) (ssh.Signer, error) {
-	info, err := os.Stat(path)
-	if err == nil && info.Mode().IsRegular() && isTooOpen(info) {
-		return nil, configuration(fmt.Errorf("the private key %s has the mode %04o: others can read it",
-			path, info.Mode().Perm()), "run: chmod 600 "+Quote(path))
-	}
 	content, err := readSmall(path, maxKeyFile)
 	if err != nil {
 		return nil, configuration(fmt.Errorf("read the private key: %w", err), "check the path and who may read it")
 	}
-	return parseKey(path, content)
+	// What it is comes first: to close a public key to others would be no help.
+	key, err := parseKey(path, content)
+	if err != nil {
+		return nil, err
+	}
+	if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && isTooOpen(info) {
+		return nil, configuration(fmt.Errorf("the private key %s has the mode %04o: others can read it",
+			path, info.Mode().Perm()), "run: chmod 600 "+Quote(path))
+	}
+	return key, nil
 }
 
 func parseKey(path string, content []byte) (ssh.Signer, error) {

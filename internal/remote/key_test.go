@@ -70,6 +70,7 @@ func TestLoadKeyRefusesWhatIsNone(t *testing.T) {
 		{"a folder", t.TempDir(), want{says: []string{"not a file"}}},
 		{"encrypted", encrypted, want{says: []string{encrypted, "encrypted"}, advice: []string{"without a passphrase"}}},
 		{"public", writeFile(t, "id.pub", authorized, 0o600), want{says: []string{"public key"}, advice: []string{".pub"}}},
+		{"public and open", writeFile(t, "open.pub", authorized, 0o644), want{says: []string{"public key"}, advice: []string{".pub"}}},
 		{"text", writeFile(t, "notes", "my password is "+password, 0o600), want{says: []string{"not a private key"}}},
 		{"large", writeFile(t, "large", strings.Repeat("x", 1<<20), 0o600), want{says: []string{"larger than 64 kB"}}},
 	} {

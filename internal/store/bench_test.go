@@ -38,6 +38,49 @@ func benchmarkSave(b *testing.B, x *target) {
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/rows, "ns/statistic")
 }
 
+func BenchmarkPruneSQLite(b *testing.B) { benchmarkPrune(b, &target{}) }
+func BenchmarkPruneMariaDB(b *testing.B) {
+	benchmarkPrune(b, &target{server: testserver.MariaDB(b)})
+}
+func BenchmarkPrunePostgreSQL(b *testing.B) {
+	benchmarkPrune(b, &target{server: testserver.PostgreSQL(b)})
+}
+
+// benchmarkPrune deletes an hour of 500 hosts, 40 statistics each, of two hours. It takes its time by design: it lets
+// others write for as long as it writes itself.
+func benchmarkPrune(b *testing.B, x *target) {
+	const hosts, each, sweeps = 500, 40, 60
+	s := x.open(b)
+	sweep := time.Date(2025, 3, 1, 0, 0, 0, 0, time.UTC)
+	hour := func() {
+		for range sweeps {
+			sweep = sweep.Add(time.Minute)
+			if err := s.Save(b.Context(), fleet(sweep, hosts, each)); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	hour()
+	var total Pruned
+	for b.Loop() {
+		b.StopTimer()
+		before := sweep.Add(time.Second)
+		hour()
+		b.StartTimer()
+		pruned, err := s.Prune(b.Context(), before)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if pruned.Statistics != hosts*each*sweeps {
+			b.Fatalf("pruned %+v", pruned)
+		}
+		total.Statistics += pruned.Statistics
+		total.Steps += pruned.Steps
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(total.Statistics), "ns/statistic")
+	b.ReportMetric(float64(b.Elapsed().Milliseconds())/float64(total.Steps)/2, "ms/step")
+}
+
 // BenchmarkBatch is the part of Save before the database.
 func BenchmarkBatch(b *testing.B) {
 	const hosts, each = 500, 40

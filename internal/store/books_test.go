@@ -17,6 +17,7 @@ import (
 //   - flaky fails in the last sweep and every fourth before it.
 //   - dead has never been reached.
 //   - gone was last visited, successfully, thirty hours ago.
+//   - old1 and old2 were visited in the first sweep, with a full disk and in vain, and then removed.
 type books struct {
 	now    time.Time
 	sweeps []time.Time // the oldest first
@@ -63,7 +64,16 @@ func (b *books) write(t *testing.T, s *Store) {
 		if back(i) >= 180 {
 			visits = append(visits, one("gone", at, report.Statistic{Name: "uptime", Unit: "s", Kind: report.Gauge, Value: 5}))
 		}
+		if i == 0 {
+			old := b.web(1, i)
+			old.Host, old.ID, old.Report.OS = "old1", "old1", "plan9"
+			old.Report.Failures = []report.Failure{{Source: "temperature", Reason: "no sensor"}}
+			visits = append(visits, old, broken("old2", at))
+		}
 		save(t, s, visits...)
+		if i == 0 {
+			b.remove(t, s)
+		}
 		sweep := Sweep{Time: at, Started: at, Ended: at.Add(1500 * time.Millisecond), Hosts: 102, Visited: 102, Failed: 2}
 		if err := s.SaveSweep(t.Context(), sweep); err != nil {
 			t.Fatal(err)
@@ -79,6 +89,18 @@ func (b *books) write(t *testing.T, s *Store) {
 		if err := s.db.Exec("ANALYZE").Error; err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// remove marks the old hosts as removed.
+func (b *books) remove(t *testing.T, s *Store) {
+	t.Helper()
+	names := []string{"dead", "flaky", "gone"}
+	for host := 1; host <= b.hosts; host++ {
+		names = append(names, fmt.Sprintf("web%d", host))
+	}
+	if err := s.SetHosts(t.Context(), names, b.now); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -227,6 +249,9 @@ func (b *books) growth() [][]string {
 	var rows [][]string
 	for i, at := range b.sweeps {
 		n := 6 * b.hosts
+		if i == 0 {
+			n += 6 // of old1
+		}
 		if back(i)%4 != 0 {
 			n++
 		}

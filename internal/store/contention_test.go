@@ -79,9 +79,12 @@ func testCancelled(t *testing.T, x *target) {
 	_, alertsErr := s.Alerts(ctx)
 	_, statusErr := s.Status(ctx)
 	_, openErr := Open(ctx, x.fresh(t))
+	_, pruneErr := s.Prune(ctx, noon())
+	_, usageErr := s.Usage(ctx, noon(), 1)
 	for call, err := range map[string]error{
 		"Save": s.Save(ctx, fleet(noon(), 1, 1)), "SaveSweep": s.SaveSweep(ctx, Sweep{Time: noon()}),
 		"SaveAlerts": s.SaveAlerts(ctx, []Alert{someAlert("a")}), "Alerts": alertsErr, "Status": statusErr, "Open": openErr,
+		"Prune": pruneErr, "Usage": usageErr, "Verify": s.Verify(ctx, func(Check) {}),
 	} {
 		if !errors.Is(err, context.Canceled) || errors.Is(err, ErrUnavailable) {
 			t.Errorf("%s: %v, want that it was cancelled", call, err)

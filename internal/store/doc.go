@@ -18,7 +18,10 @@
 //     keys so that different ones stay different. A value that is not a finite number is left out and logged.
 //   - No call hangs: connecting is bounded by 10 seconds, a transaction and each question about the version by a minute, and
 //     waiting for another server's migration by five. Only a migration of one's own takes as long as it takes, and says so
-//     in the log. Cancelling the context ends all of them. Deadlocks, lock time-outs and lost connections are tried again a few times, within about a second.
+//     in the log, and Verify and Backup, which read everything. Cancelling the context ends all of them. Deadlocks, lock
+//     time-outs and lost connections are tried again a few times, within about a second.
+//   - Prune, Usage, Verify and Backup may run while others write, here or in another process, and delay nobody for longer
+//     than a short transaction.
 //   - The password is in no error and in no log. No statement is logged.
 //
 // Errors that wrap ErrUnavailable are temporary: the database can't be used now, the same call may succeed later. Any

@@ -12,15 +12,18 @@ import (
 
 	"github.com/pressly/goose/v3"
 	"gorm.io/gorm"
+
+	"muster/internal/dburl"
 )
 
 // engine is what differs between the databases.
 type engine struct {
 	name      string // sqlite, mysql, postgres: the folder of its migrations
 	place     string // where the database is, for people
+	asIs      bool   // the database is neither created nor migrated
+	ownTables string // where the engine lists the tables of this database, up to the name that is compared
 	oneWriter bool   // one transaction at a time
 	rows      int    // statistics in one INSERT
-	asItIs    bool   // it is neither created nor migrated
 
 	timeout time.Duration // of each question before a migration
 	notice  time.Duration // after which a migration that is not over is worth a line in the log
@@ -33,6 +36,16 @@ type engine struct {
 	incoming  func(column string) string           // the value that an upsert brings
 	earlier   func(instant string) string          // an instant of a column, less tardy
 	code      func(error) (fault, bool)            // classifies the engine's own errors
+
+	space func(context.Context, *sql.DB) (space, error)              // what the database takes on disk
+	check func(context.Context, *sql.DB) ([]string, error)           // what the engine itself finds wrong; nil: ask its own tools
+	copy  func(ctx context.Context, pool *sql.DB, path string) error // writes a copy into an empty file; nil: ask its own tools
+}
+
+// CheckURL returns an error that wraps ErrURL if there can be no database of this URL. It asks no server.
+func CheckURL(url string) error {
+	_, err := newEngine(Options{URL: url}, slog.New(slog.DiscardHandler))
+	return err
 }
 
 const migrationNotice = 3 * time.Second
@@ -42,7 +55,7 @@ func newEngine(o Options, log *slog.Logger) (*engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e.asItIs, e.timeout, e.notice = o.AsItIs, transactionTimeout, migrationNotice
+	e.asIs, e.timeout, e.notice = o.AsIs, transactionTimeout, migrationNotice
 	return e, nil
 }
 
@@ -85,6 +98,22 @@ func parseURL(text string) (*url.URL, error) {
 		return nil, fmt.Errorf("%w: it names no database: the form is scheme://user@host:port/name?parameters", ErrURL)
 	}
 	return u, nil
+}
+
+// checkParameters refuses what a driver would take for a variable of the server.
+func checkParameters(known []dburl.Parameter, query url.Values) error {
+	for name, values := range query {
+		p, ok := dburl.Find(known, name)
+		if !ok {
+			return fmt.Errorf("%w: there is no parameter %q", ErrURL, name)
+		}
+		for _, value := range values {
+			if err := p.Check(value); err != nil {
+				return fmt.Errorf("%w: the parameter %s %w", ErrURL, name, err)
+			}
+		}
+	}
+	return nil
 }
 
 // place returns the URL without its parameters.
@@ -133,7 +162,7 @@ func openServer(ctx context.Context, e *engine, s server) (*sql.DB, error) {
 	pool.SetConnMaxIdleTime(maxIdleTime)
 	pool.SetConnMaxLifetime(maxLifetime)
 	err := pool.PingContext(ctx)
-	if err != nil && e.fault(err) == missing && !e.asItIs {
+	if err != nil && e.fault(err) == missing && !e.asIs {
 		err = s.createDatabase(ctx)
 		if err == nil {
 			err = pool.PingContext(ctx)

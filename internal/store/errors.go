@@ -10,7 +10,10 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"net"
+	"strings"
 	"time"
+
+	"muster/internal/report"
 )
 
 // Errors that a caller can test for with errors.Is.
@@ -21,10 +24,10 @@ var (
 	ErrUnavailable = errors.New("database unavailable")
 	// ErrDenied: the server refuses the user, the password, or what the user wants. It is ErrUnavailable too.
 	ErrDenied = fmt.Errorf("%w: access denied", ErrUnavailable)
+	// ErrMissing: there is no such database, and it was not to be created. It is ErrUnavailable too.
+	ErrMissing = fmt.Errorf("%w: there is none", ErrUnavailable)
 	// ErrNewer: a newer version of this program has migrated the database.
 	ErrNewer = errors.New("the database is of a newer version of this program: update this one")
-	// ErrNotReady: the database is not there yet, or has to be migrated, and Options.AsItIs forbids both.
-	ErrNotReady = errors.New("the database is not there yet, or is of an older version: muster run or muster serve sees to that")
 )
 
 // fault says what a database's error means for those who call.
@@ -46,6 +49,31 @@ type connectError struct{ err error }
 func (e *connectError) Error() string { return e.err.Error() }
 func (e *connectError) Unwrap() error { return e.err }
 
+// lineError is an error as one line that can be printed: drivers quote what a server sent, and list their attempts below
+// one another.
+type lineError struct{ err error }
+
+func (e *lineError) Error() string {
+	text := strings.ReplaceAll(e.err.Error(), ": %!w(<nil>)", "") // a driver's own slip where it knows no cause
+	var line strings.Builder
+	for part := range strings.FieldsFuncSeq(text, func(r rune) bool { return r == '\n' || r == '\r' }) {
+		part = strings.TrimSpace(part)
+		switch {
+		case part == "":
+			continue
+		case line.Len() == 0:
+		case strings.HasSuffix(line.String(), ":"):
+			line.WriteByte(' ')
+		default:
+			line.WriteString("; ")
+		}
+		line.WriteString(part)
+	}
+	return report.Visible(line.String(), 0)
+}
+
+func (e *lineError) Unwrap() error { return e.err }
+
 // overtimeError is the error of a transaction that had begun and was not over in time. It does not wrap what the engine
 // made of that: after a broken connection, say, the same would be tried again at once.
 type overtimeError struct {
@@ -65,6 +93,11 @@ func (e *engine) fault(err error) fault {
 	var network net.Error
 	var path *fs.PathError
 	switch {
+	// Before what is of the network, which the operating system's errors look like too.
+	case errors.As(err, &path) && errors.Is(err, fs.ErrNotExist):
+		return missing
+	case errors.As(err, &path):
+		return unusable
 	case errors.Is(err, context.DeadlineExceeded):
 		return late
 	case errors.As(err, &network) && network.Timeout():
@@ -73,8 +106,6 @@ func (e *engine) fault(err error) fault {
 		errors.Is(err, driver.ErrBadConn), errors.Is(err, sql.ErrConnDone), errors.Is(err, net.ErrClosed),
 		errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return lost
-	case errors.As(err, &path):
-		return unusable
 	}
 	return refused
 }
@@ -84,10 +115,8 @@ func (e *engine) fail(ctx context.Context, doing string, err error) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("%s: %s: %w", e.place, doing, ctx.Err())
 	}
-	if e.asItIs && e.fault(err) == missing {
-		err = fmt.Errorf("%w: %w", ErrNotReady, err)
-	}
-	if errors.Is(err, ErrNewer) || errors.Is(err, ErrNotReady) || errors.Is(err, ErrUnavailable) {
+	err = &lineError{err}
+	if errors.Is(err, ErrNewer) || errors.Is(err, ErrUnavailable) {
 		return fmt.Errorf("%s: %s: %w", e.place, doing, err)
 	}
 	kind, advice := ErrUnavailable, ""
@@ -98,8 +127,11 @@ func (e *engine) fail(ctx context.Context, doing string, err error) error {
 		kind, advice = ErrDenied, "check the user, the password, and that the user may use (or create) the database"
 	case missing:
 		advice = "create the database, or let the user create it"
+		if e.asIs {
+			kind, advice = ErrMissing, "the first sweep creates it: muster run"
+		}
 	case lost, late:
-		advice = "check that the server runs and can be reached"
+		advice = "check that a server of this kind runs there and can be reached"
 	case unusable:
 		advice = "see to the database, then try again"
 	case contended:

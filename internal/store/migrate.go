@@ -17,15 +17,61 @@ import (
 //go:embed migrations
 var migrations embed.FS
 
+// Version is which version of the schema a database has; the first is 1, and one that is empty has 0.
+type Version struct {
+	Before  int64 // when it was opened
+	Now     int64 // after that
+	Program int64 // what this program works with
+}
+
+// Version returns the version of the schema.
+func (s *Store) Version() Version { return s.version }
+
+// prepare brings the schema to this program's version, unless the database is opened as it is.
+func (e *engine) prepare(ctx context.Context, pool *sql.DB, log *slog.Logger) (Version, error) {
+	if !e.asIs {
+		return e.migrate(ctx, pool, log)
+	}
+	provider, err := e.provider(pool)
+	if err != nil {
+		return Version{}, err
+	}
+	sources := provider.ListSources()
+	v := Version{Program: sources[len(sources)-1].Version}
+	ctx, cancel := context.WithTimeout(ctx, e.timeout)
+	defer cancel()
+	// The migration library would create its table.
+	var tables int
+	if err := pool.QueryRowContext(ctx, "SELECT count(*) FROM "+e.ownTables+" = 'goose_db_version'").Scan(&tables); err != nil {
+		return v, fmt.Errorf("look for the table of versions: %w", err)
+	}
+	if tables > 0 {
+		var highest sql.NullInt64
+		if err := pool.QueryRowContext(ctx, "SELECT max(version_id) FROM goose_db_version").Scan(&highest); err != nil {
+			return v, fmt.Errorf("read the version: %w", err)
+		}
+		v.Before, v.Now = highest.Int64, highest.Int64
+	}
+	if v.Now > v.Program {
+		return v, newer(v.Now, v.Program)
+	}
+	return v, nil
+}
+
+// newer is the error of a database that this program does not know.
+func newer(database, program int64) error {
+	return fmt.Errorf("%w (the database has version %d, this program knows %d)", ErrNewer, database, program)
+}
+
 // migrate brings the schema to this program's version. It takes the engine's lock only where there is something to do.
 //
 // The lock does not cover the creation of the table of versions, and SQLite has no lock that outlives a transaction. So of
 // two servers that start at once one may fail on what the other has just created. Its transaction is rolled back, and the
 // next attempt finds that step done: each failed attempt means that the other has got further.
-func (e *engine) migrate(ctx context.Context, pool *sql.DB, log *slog.Logger) error {
+func (e *engine) migrate(ctx context.Context, pool *sql.DB, log *slog.Logger) (Version, error) {
 	provider, err := e.provider(pool)
 	if err != nil {
-		return err
+		return Version{}, err
 	}
 	tries := len(provider.ListSources()) + 3 // the table of versions takes up to two steps
 	for try := 1; ; try++ {
@@ -34,13 +80,13 @@ func (e *engine) migrate(ctx context.Context, pool *sql.DB, log *slog.Logger) er
 			if before != after {
 				log.Info("database migrated", "database", e.place, "from", before, "to", after)
 			}
-			return nil
+			return Version{Before: before, Now: after, Program: after}, nil
 		}
 		if f := e.fault(err); f != refused && f != contended || errors.Is(err, ErrNewer) || try == tries {
-			return err
+			return Version{}, err
 		}
 		if wait(ctx, firstPause) != nil {
-			return err
+			return Version{}, err
 		}
 	}
 }
@@ -85,38 +131,10 @@ func (e *engine) versions(ctx context.Context, provider *goose.Provider, pool *s
 	if err != nil {
 		return 0, 0, fmt.Errorf("read the version: %w", err)
 	}
-	return before, after, older(before, after)
-}
-
-// older refuses a database of a version that this program does not know.
-func older(database, program int64) error {
-	if database > program {
-		return fmt.Errorf("%w (the database has version %d, this program knows %d)", ErrNewer, database, program)
+	if before > after {
+		return before, after, newer(before, after)
 	}
-	return nil
-}
-
-// checkVersion refuses a database of another version than this program's. It changes nothing.
-func (e *engine) checkVersion(ctx context.Context, pool *sql.DB) error {
-	provider, err := e.provider(pool)
-	if err != nil {
-		return err
-	}
-	sources := provider.ListSources()
-	program := sources[len(sources)-1].Version
-	ctx, cancel := context.WithTimeout(ctx, e.timeout)
-	defer cancel()
-	var database int64
-	err = pool.QueryRowContext(ctx, "SELECT coalesce(max(version_id), 0) FROM goose_db_version").Scan(&database)
-	switch {
-	case err != nil && e.fault(err) == refused:
-		return fmt.Errorf("%w: it has no table of versions: %w", ErrNotReady, err)
-	case err != nil:
-		return err
-	case database < program:
-		return fmt.Errorf("%w (the database has version %d, this program needs %d)", ErrNotReady, database, program)
-	}
-	return older(database, program)
+	return before, after, nil
 }
 
 // noticeAfter has the log say after a while that the migration is not over. The returned function ends that, and waits for

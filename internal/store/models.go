@@ -18,6 +18,7 @@ type hostRow struct {
 	VisitID        string
 	Succeeded      *time.Time
 	SucceededSweep *int64
+	Removed        *time.Time // from the configuration; nil: it is there
 }
 
 func (hostRow) TableName() string { return "hosts" }

@@ -19,6 +19,8 @@ import (
 	"github.com/pressly/goose/v3/lock"
 	gormmysql "gorm.io/driver/mysql"
 	"gorm.io/gorm"
+
+	"muster/internal/dburl"
 )
 
 // newMySQL returns the engine of a database on a MySQL or MariaDB server.
@@ -51,6 +53,9 @@ func newMySQL(u *url.URL, password string, log *slog.Logger) (*engine, error) {
 			return fmt.Sprintf("%s - INTERVAL %d SECOND", instant, int(tardy.Seconds()))
 		},
 		code: mysqlFault,
+
+		ownTables: "information_schema.tables WHERE table_schema = DATABASE() AND table_name",
+		space:     mysqlSpace,
 	}
 	e.locker = func() (goose.ProviderOption, error) { return mysqlLocker(e) }
 	e.repair = mysqlRepair
@@ -83,10 +88,8 @@ func mysqlConfig(u *url.URL, password string, log *slog.Logger) (*mysql.Config, 
 	authority := query.Get("tls-ca")
 	query.Del("socket")
 	query.Del("tls-ca")
-	for name := range query {
-		if !mysqlParameter(name) {
-			return nil, fmt.Errorf("%w: there is no parameter %q", ErrURL, name)
-		}
+	if err := checkParameters(dburl.MySQL(), query); err != nil {
+		return nil, err
 	}
 	config, err := mysql.ParseDSN(base.FormatDSN() + "?" + query.Encode())
 	if err != nil {
@@ -105,17 +108,6 @@ func mysqlConfig(u *url.URL, password string, log *slog.Logger) (*mysql.Config, 
 		config.Timeout = connectTimeout
 	}
 	return config, nil
-}
-
-// mysqlParameter says which of the driver's parameters may be in a URL. The driver would take any other name for a
-// variable of the server.
-func mysqlParameter(name string) bool {
-	switch name {
-	case "tls", "timeout", "readTimeout", "writeTimeout", "compress", "maxAllowedPacket", "connectionAttributes",
-		"allowCleartextPasswords", "allowNativePasswords", "allowFallbackToPlaintext":
-		return true
-	}
-	return false
 }
 
 // trust returns a TLS configuration that accepts servers of the authorities in a PEM file.

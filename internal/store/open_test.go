@@ -5,8 +5,6 @@ import (
 	"errors"
 	"net"
 	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -65,49 +63,6 @@ func testOpenAtOnce(t *testing.T, x *target) {
 	}
 }
 
-// testAsItIs opens databases that are not there, empty, older and right.
-func testAsItIs(t *testing.T, x *target) {
-	o := x.fresh(t)
-	asItIs := o
-	asItIs.AsItIs = true
-	refused := func(what string) {
-		t.Helper()
-		s, err := Open(t.Context(), asItIs)
-		if err == nil {
-			_ = s.Close()
-		}
-		if !errors.Is(err, ErrNotReady) || errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "muster run") {
-			t.Errorf("%s: %v, want ErrNotReady with what to do", what, err)
-		}
-	}
-	refused("no database")
-	if x.server == nil {
-		if _, err := os.Stat(filepath.Dir(strings.TrimPrefix(o.URL, "sqlite:"))); !os.IsNotExist(err) {
-			t.Errorf("the folder of the database was made: %v", err)
-		}
-	} else {
-		refused("still no database") // the first attempt has not made it
-	}
-
-	s := openStore(t, o)
-	save(t, s, fleet(noon(), 2, 2)...)
-	reader := openStore(t, asItIs)
-	if hosts, err := reader.Status(t.Context()); err != nil || len(hosts) != 2 {
-		t.Errorf("the database as it is has %d hosts, %v", len(hosts), err)
-	}
-	if err := s.db.Exec("DELETE FROM goose_db_version WHERE version_id > 0").Error; err != nil {
-		t.Fatal(err)
-	}
-	refused("an older version")
-	if err := s.db.Exec("DROP TABLE goose_db_version").Error; err != nil {
-		t.Fatal(err)
-	}
-	refused("no versions")
-	if err := s.db.Exec("SELECT * FROM goose_db_version").Error; err == nil {
-		t.Error("the table of versions was made")
-	}
-}
-
 // testLockedVersions has somebody hold the table of versions for ever.
 func testLockedVersions(t *testing.T, x *target) {
 	x.needsServer(t)
@@ -127,8 +82,8 @@ func testLockedVersions(t *testing.T, x *target) {
 			t.Fatal(err)
 		}
 	}
-	for _, asItIs := range []bool{false, true} {
-		o.AsItIs = asItIs
+	for _, asIs := range []bool{false, true} {
+		o.AsIs = asIs
 		e, err := newEngine(o, o.Logger)
 		if err != nil {
 			t.Fatal(err)
@@ -139,7 +94,7 @@ func testLockedVersions(t *testing.T, x *target) {
 			t.Fatal(err)
 		}
 		if _, err := open(t.Context(), e, pool, o.Logger); !errors.Is(err, ErrUnavailable) {
-			t.Errorf("as it is %v: %v, want ErrUnavailable", asItIs, err)
+			t.Errorf("as it is %v: %v, want ErrUnavailable", asIs, err)
 		}
 		_ = pool.Close()
 	}

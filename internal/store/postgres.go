@@ -14,6 +14,8 @@ import (
 	"github.com/pressly/goose/v3/lock"
 	gormpostgres "gorm.io/driver/postgres"
 	"gorm.io/gorm"
+
+	"muster/internal/dburl"
 )
 
 // newPostgres returns the engine of a database on a PostgreSQL server.
@@ -38,6 +40,9 @@ func newPostgres(u *url.URL, password string) (*engine, error) {
 			return fmt.Sprintf("%s - INTERVAL '%d seconds'", instant, int(tardy.Seconds()))
 		},
 		code: postgresFault,
+
+		ownTables: "information_schema.tables WHERE table_schema = current_schema() AND table_name",
+		space:     postgresSpace,
 	}
 	e.open = func(ctx context.Context) (*sql.DB, error) {
 		pool, err := openServer(ctx, e, server{
@@ -63,6 +68,9 @@ func quotePostgres(name string) string {
 }
 
 func postgresConfig(u *url.URL, password string) (*pgx.ConnConfig, error) {
+	if err := checkParameters(dburl.Postgres(), u.Query()); err != nil {
+		return nil, err
+	}
 	config, err := pgx.ParseConfig(u.String())
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrURL, err)

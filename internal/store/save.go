@@ -211,6 +211,8 @@ func (s *Store) upsertHosts(tx *gorm.DB, hosts []hostRow) error {
 	u.advance(swept+" IS NOT NULL AND ("+before+" IS NULL OR "+swept+" > "+before+" OR "+
 		swept+" < "+before+" - "+strconv.FormatInt(tardy.Milliseconds(), 10)+")",
 		"os", "arch", "hostname", "client", "succeeded", "succeeded_sweep")
+	// Somebody visits it, so some configuration has it.
+	u.advance(u.stored("removed")+" IS NOT NULL AND "+u.incoming("visited")+" > "+u.stored("removed"), "removed")
 	for chunk := range slices.Chunk(hosts, rowsMax) {
 		if err := tx.Clauses(u.clause()).Create(&chunk).Error; err != nil {
 			return err

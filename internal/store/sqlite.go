@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -38,7 +37,11 @@ func newSQLite(path string) (*engine, error) {
 		earlier: func(instant string) string {
 			return fmt.Sprintf("datetime(%s, '-%d seconds')", instant, int(tardy.Seconds()))
 		},
-		code: sqliteFault,
+		code:      sqliteFault,
+		ownTables: "sqlite_schema WHERE type = 'table' AND name",
+		space:     sqliteSpace,
+		check:     sqliteCheck,
+		copy:      sqliteCopy,
 	}
 	e.open = func(ctx context.Context) (*sql.DB, error) { return openSQLite(ctx, e, path) }
 	return e, nil
@@ -49,11 +52,12 @@ func openSQLite(ctx context.Context, e *engine, path string) (*sql.DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find the path: %w", err)
 	}
-	if e.asItIs {
-		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("%w: there is no such file", ErrNotReady)
-		}
-	} else if err := createPrivate(path); err != nil {
+	if e.asIs {
+		_, err = os.Stat(path)
+	} else {
+		err = createPrivate(path)
+	}
+	if err != nil {
 		return nil, err
 	}
 	connector, err := sqlite.NewConnector(sqliteName(path))

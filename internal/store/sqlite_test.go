@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 )
@@ -68,6 +69,9 @@ func TestSQLiteFilesThatCanNotBeUsed(t *testing.T) {
 		}
 		if !errors.Is(err, ErrUnavailable) {
 			t.Errorf("%s: %v, want ErrUnavailable", name, err)
+		}
+		if strings.Contains(err.Error(), "check that the server runs") {
+			t.Errorf("%s: the advice is for servers: %v", name, err)
 		}
 	}
 	if got, err := os.ReadFile(text); err != nil || string(got) != "this is no database, whatever its name may be" {

@@ -1,7 +1,9 @@
 package store
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"time"
 )
 
@@ -12,21 +14,37 @@ type HostStatus struct {
 	Succeeded                  time.Time          // the last visit that brought a report
 	Stage, Kind, Error, Advice string             // of the last visit
 	Latest                     map[string]float64 // latest values of the statistics without instance: cpu.usage, memory.usage, uptime
+	Instances                  []InstanceValue    // those of the statistics with instances, by name and instance, if asked for
 	Alerts                     []Alert            // firing
+}
+
+// InstanceValue is the latest value of one instance of a statistic.
+type InstanceValue struct {
+	Name, Instance, Unit string
+	Value                float64
 }
 
 // Status returns every host that was ever visited, ordered by name. It takes three queries, however many hosts there are.
 //
 // Errors: ErrUnavailable, or ctx's.
 func (s *Store) Status(ctx context.Context) ([]HostStatus, error) {
-	hosts, err := s.status(ctx)
+	return s.statusOrFail(ctx, false)
+}
+
+// StatusWithInstances is Status with the Instances of each host, which are most of what is known of it.
+func (s *Store) StatusWithInstances(ctx context.Context) ([]HostStatus, error) {
+	return s.statusOrFail(ctx, true)
+}
+
+func (s *Store) statusOrFail(ctx context.Context, instances bool) ([]HostStatus, error) {
+	hosts, err := s.status(ctx, instances)
 	if err != nil {
 		return nil, s.engine.fail(ctx, "read the status", err)
 	}
 	return hosts, nil
 }
 
-func (s *Store) status(ctx context.Context) ([]HostStatus, error) {
+func (s *Store) status(ctx context.Context, instances bool) ([]HostStatus, error) {
 	hosts, err := s.readHosts(ctx)
 	if err != nil {
 		return nil, err
@@ -35,7 +53,7 @@ func (s *Store) status(ctx context.Context) ([]HostStatus, error) {
 	for i := range hosts {
 		index[hosts[i].Host] = &hosts[i]
 	}
-	if err := s.readLatest(ctx, index); err != nil {
+	if err := s.readLatest(ctx, index, instances); err != nil {
 		return nil, err
 	}
 	alerts, err := s.readAlerts(ctx, "state = ?", firing)
@@ -92,23 +110,36 @@ func deref(s *string) string {
 	return *s
 }
 
-func (s *Store) readLatest(ctx context.Context, hosts map[string]*HostStatus) error {
+func (s *Store) readLatest(ctx context.Context, hosts map[string]*HostStatus, instances bool) error {
 	db, cancel := s.read(ctx)
 	defer cancel()
-	rows, err := db.Table("latest").Select("host, name, value").Where("instance = ?", "").Rows()
+	query := db.Table("latest").Select("host, name, instance, unit, value")
+	if !instances {
+		query = query.Where("instance = ?", "")
+	}
+	rows, err := query.Rows()
 	if err != nil {
 		return err
 	}
 	defer func() { _ = rows.Close() }()
 	for rows.Next() {
-		var host, name string
-		var value float64
-		if err := rows.Scan(&host, &name, &value); err != nil {
+		var host string
+		var v InstanceValue
+		if err := rows.Scan(&host, &v.Name, &v.Instance, &v.Unit, &v.Value); err != nil {
 			return err
 		}
-		if h := hosts[host]; h != nil {
-			h.Latest[name] = value
+		switch h := hosts[host]; {
+		case h == nil:
+		case v.Instance == "":
+			h.Latest[v.Name] = v.Value
+		default:
+			h.Instances = append(h.Instances, v)
 		}
+	}
+	for _, h := range hosts {
+		slices.SortFunc(h.Instances, func(a, b InstanceValue) int {
+			return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Instance, b.Instance))
+		})
 	}
 	return rows.Err()
 }

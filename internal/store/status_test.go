@@ -19,6 +19,13 @@ func testStatus(t *testing.T, x *target) {
 	visits[0].Report.Statistics = append(visits[0].Report.Statistics,
 		report.Statistic{Name: "disk.usage", Instance: "/", Unit: "%", Value: 50})
 	save(t, s, append(visits, broken("dead", noon()))...)
+	if got, err := s.StatusWithInstances(t.Context()); err != nil || len(got) != 3 || len(got[1].Instances) != 1 ||
+		got[1].Instances[0] != (InstanceValue{"disk.usage", "/", "%", 50}) || len(got[1].Latest) != 3 {
+		t.Errorf("with instances: %+v, %v", got, err)
+	}
+	if got, err := s.Status(t.Context()); err != nil || len(got) != 3 || got[1].Instances != nil {
+		t.Errorf("without instances: %+v, %v", got, err)
+	}
 	later := fleet(noon().Add(time.Minute), 2, 2) // stat.2 is no longer reported
 	later[0].Report.Statistics[0].Value = 42
 	save(t, s, later[0], broken("host0001", noon().Add(time.Minute)))

@@ -19,9 +19,9 @@ type Options struct {
 	Password string
 	Logger   *slog.Logger // nil: nothing is logged
 
-	// AsItIs leaves the database as it is: it is neither created nor migrated, and refused where that would be needed. It is
-	// for those who only read, who need no more rights than that.
-	AsItIs bool
+	// AsIs opens a database for looking at it: it is neither created nor migrated. Unless Version says that it has this
+	// program's version, nothing but Verify, Backup and Close may be called.
+	AsIs bool
 }
 
 // Store is the database handler; safe for concurrent use.
@@ -34,6 +34,8 @@ type Store struct {
 	turn   chan struct{} // holds one token while somebody writes; nil where the engine has many writers
 
 	timeout time.Duration // of one attempt of a transaction, and of one read
+	steps   pruneSteps
+	version Version
 }
 
 // transactionTimeout is the timeout of a Store.
@@ -43,7 +45,7 @@ const transactionTimeout = time.Minute
 // a store that the caller closes. Several servers may open the same database at once: one migrates, the others wait, for
 // five minutes at most.
 //
-// Errors: ErrURL, ErrDenied, ErrUnavailable, ErrNewer, and ErrNotReady with Options.AsItIs; or ctx's, if that ended first.
+// Errors: ErrURL, ErrDenied, ErrUnavailable, ErrNewer, with AsIs ErrMissing; or ctx's, if that ended first.
 func Open(ctx context.Context, o Options) (*Store, error) {
 	log := o.Logger
 	if log == nil {
@@ -66,11 +68,8 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 }
 
 func open(ctx context.Context, e *engine, pool *sql.DB, log *slog.Logger) (*Store, error) {
-	if e.asItIs {
-		if err := e.checkVersion(ctx, pool); err != nil {
-			return nil, e.fail(ctx, "read the version", err)
-		}
-	} else if err := e.migrate(ctx, pool, log); err != nil {
+	version, err := e.prepare(ctx, pool, log)
+	if err != nil {
 		return nil, e.fail(ctx, "migrate", err)
 	}
 	db, err := gorm.Open(e.dialector(pool), &gorm.Config{
@@ -81,7 +80,10 @@ func open(ctx context.Context, e *engine, pool *sql.DB, log *slog.Logger) (*Stor
 	if err != nil {
 		return nil, e.fail(ctx, "connect", err)
 	}
-	s := &Store{engine: e, pool: pool, db: db, log: log, known: newKnownSeries(knownMax), timeout: transactionTimeout}
+	s := &Store{
+		engine: e, pool: pool, db: db, log: log, known: newKnownSeries(knownMax),
+		timeout: transactionTimeout, steps: pruneSteps{statistics: 10000, others: 1000}, version: version,
+	}
 	if e.oneWriter {
 		s.turn = make(chan struct{}, 1)
 	}

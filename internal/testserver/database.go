@@ -64,6 +64,15 @@ func (d *Database) Start(t testing.TB) {
 	}
 }
 
+// Restart ends the server, if it has not ended yet (because it was killed), and starts it again as Start does. It may be
+// called from any goroutine, by one at a time.
+func (d *Database) Restart() error {
+	if err := d.stop(); err != nil {
+		return err
+	}
+	return d.start()
+}
+
 // begin starts the server for the first time, on a port that is free, and has it end with the test.
 func (d *Database) begin(t testing.TB) {
 	t.Helper()

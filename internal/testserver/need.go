@@ -1,5 +1,5 @@
-// Package testserver starts the real servers that tests talk to: OpenSSH's sshd, MariaDB, PostgreSQL and Exim, each on
-// loopback, on a port of its own, with its data in a temporary folder, and stopped when its test ends.
+// Package testserver starts the real servers that tests talk to: OpenSSH's sshd, MariaDB, PostgreSQL, Exim and
+// Prometheus, each on loopback, on a port of its own, with its data in a temporary folder, and stopped when its test ends.
 //
 // It is for tests alone. A program that is missing skips the test with the name of its Debian package, and fails it
 // where CI=true: there nothing may be skipped.
@@ -36,4 +36,16 @@ func find(program string) (string, bool) {
 		}
 	}
 	return "", false
+}
+
+// NeedRoot skips a test that only root can make, or fails it if CI=true. What says what needs root.
+func NeedRoot(t testing.TB, what string) {
+	t.Helper()
+	switch {
+	case os.Geteuid() == 0:
+	case os.Getenv("CI") == "true":
+		t.Fatalf("%s needs root", what)
+	default:
+		t.Skipf("%s needs root", what)
+	}
 }

@@ -104,6 +104,26 @@ func (s *SMTPServer) Start() {
 	}
 }
 
+// Restart ends the server, if it has not ended yet (because it was killed), and starts it again on its ports. It may be
+// called from any goroutine, by one at a time.
+func (s *SMTPServer) Restart() error {
+	s.Stop()
+	return s.start()
+}
+
+// Folder returns the server's own folder; its processes have it on their command line.
+func (s *SMTPServer) Folder() string { return s.folder }
+
+// Flush has the server deliver what it took and was kept from delivering.
+func (s *SMTPServer) Flush() error {
+	runner := exec.Command(s.exim, "-C", s.path("exim.conf"), "-qff")
+	runner.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"}
+	if out, err := runner.CombinedOutput(); err != nil {
+		return fmt.Errorf("exim's queue: %w\n%s", err, out)
+	}
+	return nil
+}
+
 // Stop ends the server: connections are refused from then on. What it delivered stays. Stopping twice does nothing.
 func (s *SMTPServer) Stop() {
 	if s.daemon == nil {

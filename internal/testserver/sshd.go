@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -47,8 +48,13 @@ type Sshd struct {
 	KeyFile    string // the user's private key
 	KnownHosts string // a known_hosts file that has all of its host keys
 
-	isolated bool // it runs in namespaces of its own
-	log      *sshdLog
+	program  string
+	folder   string // what belongs to it
+	isolated bool   // it runs in namespaces of its own
+
+	mu  sync.Mutex
+	log *sshdLog // since the last start
+	end func()   // kills it and waits
 }
 
 // SSHD starts OpenSSH's sshd on a free port of 127.0.0.1, and stops it at the end of the test. Its log is added to that
@@ -57,7 +63,10 @@ func SSHD(t testing.TB, o SSHDOptions) *Sshd {
 	t.Helper()
 	program := Need(t, "sshd", "openssh-server")
 	folder := sshdFolder(t)
-	server := &Sshd{Address: "127.0.0.1", KeyFile: filepath.Join(folder, "id_ed25519"), isolated: canIsolate()}
+	server := &Sshd{
+		Address: "127.0.0.1", KeyFile: filepath.Join(folder, "id_ed25519"),
+		program: program, folder: folder, isolated: canIsolate(),
+	}
 	if server.isolated {
 		server.User, server.Password = sshdUser, sshdPassword
 		server.Home = filepath.Join(folder, "home")
@@ -74,11 +83,21 @@ func SSHD(t testing.TB, o SSHDOptions) *Sshd {
 		o.HostKeys = []string{"ed25519"}
 	}
 	public := writeHostKeys(t, folder, o.HostKeys)
+	t.Cleanup(func() {
+		server.stop()
+		if t.Failed() {
+			t.Logf("the log of sshd on port %d:\n%s", server.Port, server.Log())
+		}
+	})
 	// Between finding a free port and listening on it somebody else may take it.
 	for range 5 {
 		server.Port = freePort(t)
 		writeSSHDConfig(t, folder, server, o)
-		if server.start(t, program, folder) {
+		listens, err := server.start()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if listens {
 			server.KnownHosts = writeKnownHosts(t, folder, server.Port, public)
 			return server
 		}
@@ -100,8 +119,19 @@ func (s *Sshd) NeedPassword(t testing.TB) {
 	t.Skip(reason)
 }
 
-// Log returns what sshd has logged so far, at the level VERBOSE.
-func (s *Sshd) Log() string { return s.log.String() }
+// Log returns what sshd has logged since its last start, at the level VERBOSE.
+func (s *Sshd) Log() string {
+	s.mu.Lock()
+	log := s.log
+	s.mu.Unlock()
+	if log == nil {
+		return ""
+	}
+	return log.String()
+}
+
+// Folder returns sshd's own folder; its processes have it on their command line.
+func (s *Sshd) Folder() string { return s.folder }
 
 // sshdFolder creates the folder for all that sshd needs. The user in it must be able to reach it, which a test's own
 // temporary folder does not allow.
@@ -164,15 +194,25 @@ func writeSSHDConfig(t testing.TB, folder string, s *Sshd, o SSHDOptions) {
 	writeText(t, filepath.Join(folder, "sshd_config"), strings.Join(append(ours, o.Config...), "\n")+"\n", 0o600)
 }
 
+// Restart ends sshd, with all that runs in its namespaces where it has some, and starts it again on its port, with the
+// same keys and the same home. It may be called from any goroutine, by one at a time.
+func (s *Sshd) Restart() error {
+	s.stop()
+	listens, err := s.start()
+	if err == nil && !listens {
+		return fmt.Errorf("sshd ended at once: %s", s.Log())
+	}
+	return err
+}
+
 // start starts sshd and waits until it listens; false if it ended before.
-func (s *Sshd) start(t testing.TB, program, folder string) bool {
-	t.Helper()
-	s.log = newSSHDLog()
-	command := s.command(program, folder)
-	command.Stderr = s.log
+func (s *Sshd) start() (listens bool, err error) {
+	log := newSSHDLog()
+	command := s.command()
+	command.Stderr = log
 	command.WaitDelay = time.Second // sessions outside of a namespace may outlive it and hold its log open
 	if err := command.Start(); err != nil {
-		t.Fatal(err)
+		return false, err
 	}
 	ended := make(chan struct{})
 	go func() {
@@ -183,37 +223,42 @@ func (s *Sshd) start(t testing.TB, program, folder string) bool {
 		_ = command.Process.Kill()
 		<-ended
 	}
+	s.mu.Lock()
+	s.log, s.end = log, stop
+	s.mu.Unlock()
 	patience := time.NewTimer(sshdStart)
 	defer patience.Stop()
 	select {
-	case <-s.log.listening:
+	case <-log.listening:
+		return true, nil
 	case <-ended:
-		t.Logf("sshd ended at once: %s", s.Log())
-		return false
+		return false, nil
 	case <-patience.C:
 		stop()
-		t.Fatalf("sshd did not say within %s that it listens:\n%s", sshdStart, s.Log())
+		return false, fmt.Errorf("sshd did not say within %s that it listens:\n%s", sshdStart, log)
 	}
-	log := s.log
-	t.Cleanup(func() {
-		stop()
-		if t.Failed() {
-			t.Logf("the log of sshd on port %d:\n%s", s.Port, log)
-		}
-	})
-	return true
+}
+
+// stop kills sshd and waits until it has ended.
+func (s *Sshd) stop() {
+	s.mu.Lock()
+	end := s.end
+	s.mu.Unlock()
+	if end != nil {
+		end()
+	}
 }
 
 // command is sshd in the foreground, logging to its standard error.
-func (s *Sshd) command(program, folder string) *exec.Cmd {
-	config := filepath.Join(folder, "sshd_config")
+func (s *Sshd) command() *exec.Cmd {
+	config := filepath.Join(s.folder, "sshd_config")
 	if s.isolated {
-		return isolate(folder, program, "-D", "-e", "-f", config)
+		return isolate(s.folder, s.program, "-D", "-e", "-f", config)
 	}
 	if os.Getuid() == 0 {
 		_ = os.MkdirAll("/run/sshd", 0o755) // without it sshd does not start as root, and says so
 	}
-	return exec.Command(program, "-D", "-e", "-f", config)
+	return exec.Command(s.program, "-D", "-e", "-f", config)
 }
 
 func freePort(t testing.TB) int {

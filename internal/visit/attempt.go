@@ -23,6 +23,8 @@ const (
 	firstSample = 250 * time.Millisecond
 	// farewell bounds what is done for good order's sake when the visit has what it wants, or can't get it.
 	farewell = 2 * time.Second
+	// courtesy is how long a client that has delivered its report may take to end by itself.
+	courtesy = 500 * time.Millisecond
 	// skewed is the difference between a host's clock and ours that is worth a line in the log.
 	skewed = time.Minute
 )
@@ -85,6 +87,9 @@ func (a *attempt) connect(ctx context.Context) (err error) {
 		},
 		OnStage: a.begin,
 	})
+	if err == nil {
+		a.open.Add(1)
+	}
 	return explain(ctx, a.clock.stage, err)
 }
 
@@ -144,7 +149,7 @@ func (a *attempt) request() report.Request {
 		r.Sample = firstSample
 	}
 	if a.host.Transfer == File {
-		r.File = deploy.ReportPrefix + a.visit.ID
+		r.File = report.FilePrefix + a.visit.ID
 	}
 	return r
 }
@@ -196,7 +201,7 @@ func (a *attempt) fetch(ctx context.Context) (_ *parcel, err error) {
 		}
 		return err
 	})
-	a.part(ctx, session)
+	a.part(ctx, session, err == nil)
 	return p, err
 }
 
@@ -250,8 +255,8 @@ func (a *attempt) remove(ctx context.Context, file string) {
 	}
 }
 
-// decode reads the report, compares it with the request, adds the rates and remembers the counters, which were read at the
-// given time.
+// decode reads the report, compares it with the request, adds the rates, and sees to it that the counters, which were read
+// at the given time, are remembered once the visit is acknowledged.
 func (a *attempt) decode(document []byte, read time.Time) (*report.Report, error) {
 	r, err := report.Parse(document)
 	if err != nil {
@@ -268,7 +273,8 @@ func (a *attempt) decode(document []byte, read time.Time) (*report.Report, error
 		r.Failures[i].Reason = a.secret.hide(r.Failures[i].Reason)
 	}
 	rates := report.Rates(a.known.counters.statistics(), r.Statistics, read.Sub(a.known.read))
-	a.known.counters, a.known.read = packCounters(r.Statistics), read
+	counters := packCounters(r.Statistics)
+	a.visit.acknowledge = func() { a.hosts.advance(&a.host, counters, read) }
 	r.Statistics = append(r.Statistics, rates...)
 	return r, nil
 }
@@ -279,6 +285,7 @@ func (a *attempt) disconnect() {
 		return
 	}
 	_ = a.conn.Close()
+	a.open.Add(-1)
 	a.tasks.Wait()
 	a.visit.Sent, a.visit.Received = a.conn.Traffic()
 	a.conn = nil
@@ -302,6 +309,6 @@ func (a *attempt) fail(err error) {
 	failed := *classify(a.clock.stage, err)
 	failed.Host = a.host.Name
 	failed.Err, failed.Advice = a.secret.cover(failed.Err), a.secret.hide(failed.Advice)
-	a.visit.Report, a.visit.Failure = nil, &failed
+	a.visit.Report, a.visit.Failure, a.visit.acknowledge = nil, &failed, nil
 	a.known.doubt(&failed)
 }

@@ -107,7 +107,34 @@ func TestClientThatDoesNotEnd(t *testing.T) {
 	f.wantNothingLeft(t)
 }
 
-// A client that has delivered its report is told to stop, and heard to the end.
+// A client that has delivered its report ends by itself, if it takes a moment: told to stop, it would say that the report
+// was not delivered, and with the exit status of that.
+func TestClientEndsByItself(t *testing.T) {
+	f := newFake(t, nil)
+	f.becomes(func(ctx context.Context, s *sshtest.Session) sshtest.Exit {
+		stdin := bufio.NewReader(s.Stdin)
+		exit := reporting(nil)(ctx, &sshtest.Session{Home: s.Home, Stdin: stdin, Stdout: s.Stdout, Stderr: s.Stderr})
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			_, _ = io.ReadAll(stdin)
+		}()
+		select {
+		case <-ended:
+			exit.Status = 3
+		case <-time.After(50 * time.Millisecond):
+		}
+		return exit
+	})
+	log, logged := memoryLog()
+	v := visit.New(visit.Options{Clients: f.clients, Logger: log}).Visit(t.Context(), f.host(t), sweep)
+	wantReport(t, v)
+	if strings.Contains(logged(), "did not end well") {
+		t.Errorf("a good visit leaves in the log:\n%s", logged())
+	}
+}
+
+// A client that has delivered its report and does not end is told to stop, and heard to the end.
 func TestClientIsToldToStop(t *testing.T) {
 	f := newFake(t, nil)
 	f.becomes(func(ctx context.Context, s *sshtest.Session) sshtest.Exit {

@@ -59,6 +59,16 @@ func (m *memories) keep(host *Host, known memory) {
 	m.hosts[host.Name] = known
 }
 
+// advance remembers the counters of a host's last report that is kept for good.
+func (m *memories) advance(host *Host, read counters, at time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if known, ok := m.hosts[host.Name]; ok {
+		known.counters, known.read = read, at
+		m.hosts[host.Name] = known
+	}
+}
+
 // doubt forgets what a failure puts in question. A connection that was lost says nothing about the host.
 func (m *memory) doubt(failed *failure.Error) {
 	if failed.Kind.IsInterruption() {

@@ -57,7 +57,13 @@ func TestRatesOverTheTimeBetweenVisits(t *testing.T) {
 		t.Errorf("the first visit asked for a sample of %s and has %v", c.requests[0].Sample, first.Report.Statistics)
 	}
 
+	// A report that was lost on the way is none: the next visit begins where the last one did that was kept.
 	c.clock.advance(10 * time.Second)
+	if lost := visitor.Visit(t.Context(), host, sweep); c.requests[1].Sample != 250*time.Millisecond || lost.Report == nil {
+		t.Errorf("the visit after one that was not kept asked for a sample of %s", c.requests[1].Sample)
+	}
+	c.requests = c.requests[:1]
+	first.Acknowledge()
 	c.received, c.uptime = 6000, 5010
 	second := visitor.Visit(t.Context(), host, sweep)
 	wantReport(t, second)
@@ -69,6 +75,8 @@ func TestRatesOverTheTimeBetweenVisits(t *testing.T) {
 			t.Errorf("%s is %v (%v), want %v", name, got, ok, want)
 		}
 	}
+
+	second.Acknowledge()
 
 	// A failure in between loses nothing: the next rate is over the whole time.
 	f.becomes(saying("", "", sshtest.Exit{Status: 1}))
@@ -82,6 +90,8 @@ func TestRatesOverTheTimeBetweenVisits(t *testing.T) {
 	if got, _ := value(third.Report, "network.received.rate"); math.Abs(got-10) > 1e-9 {
 		t.Errorf("the rate over the gap is %v, want 10", got)
 	}
+
+	third.Acknowledge()
 
 	// A host that was started again has no rates, whatever its counters say.
 	c.clock.advance(10 * time.Second)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"muster/internal/failure"
 	"muster/internal/remote"
@@ -67,18 +68,42 @@ func (s *session) header() (*report.Frame, error) {
 // end tells the client to stop, waits until it has, and returns its exit status.
 func (s *session) end() (int, error) {
 	_ = s.process.Stdin.Close()
+	return s.wait()
+}
+
+// wait waits until the client has ended, and returns its exit status.
+func (s *session) wait() (int, error) {
 	status, err := s.process.Wait()
 	<-s.heard
 	return status, err
 }
 
+// leave waits until the client has ended by itself, and tells it to stop if that takes longer than it should.
+func (s *session) leave() (int, error) {
+	told := make(chan struct{})
+	patience := time.AfterFunc(courtesy, func() {
+		defer close(told)
+		_ = s.process.Stdin.Close()
+	})
+	status, err := s.wait()
+	if !patience.Stop() {
+		<-told
+	}
+	return status, err
+}
+
 // part waits, not for long, until the client has ended and all of its log is here. Whatever comes of it, the visit has what
-// it wanted, or can't get it any more.
-func (a *attempt) part(ctx context.Context, s *session) {
+// it wanted, or can't get it any more. A client whose report has arrived is about to end: told to stop, it might take the
+// report for undelivered.
+func (a *attempt) part(ctx context.Context, s *session, delivered bool) {
 	ctx, cancel := context.WithTimeout(ctx, farewell)
 	defer cancel()
 	defer a.closeWith(ctx)()
-	if status, err := s.end(); status != 0 || err != nil {
+	end := s.end
+	if delivered {
+		end = s.leave
+	}
+	if status, err := end(); status != 0 || err != nil {
 		a.log.Debug("the client did not end well", "status", status, "err", a.secret.cover(err))
 	}
 }

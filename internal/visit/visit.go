@@ -65,6 +65,17 @@ type Visit struct {
 	Log      string         // the client's log (stderr) and what came before the report, bounded and made printable
 	Report   *report.Report // nil if and only if Failure is not; its Statistics hold the derived rates too
 	Failure  *failure.Error
+
+	acknowledge func() // moves what the next visit of the host begins at; nil: nothing to move
+}
+
+// Acknowledge says that what the visit brought is kept for good. Only then does the next visit of the host begin where
+// this one ended: its rates are those since the last report that was not lost. It is called once, before the host is
+// visited again.
+func (v *Visit) Acknowledge() {
+	if v.acknowledge != nil {
+		v.acknowledge()
+	}
 }
 
 // Sweep is one scheduled pass over the fleet.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"muster/internal/deploy"
@@ -22,7 +23,11 @@ type Visitor struct {
 	log     *slog.Logger
 	now     func() time.Time
 	hosts   memories
+	open    atomic.Int64 // connections
 }
+
+// Connections returns how many SSH connections are open now.
+func (v *Visitor) Connections() int { return int(v.open.Load()) }
 
 // New returns a Visitor that has not seen any host yet.
 func New(o Options) *Visitor {

@@ -1,0 +1,64 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"muster/internal/controller"
+)
+
+// printOverview says below the hosts what of the server itself a person should know: nothing where all is well.
+func printOverview(w io.Writer, o *controller.Overview, now time.Time) {
+	if o == nil {
+		return
+	}
+	line := func(format string, values ...any) { fmt.Fprintf(w, format+"\n", values...) }
+	facts := &o.Facts
+	if !facts.Database.AwaySince.IsZero() {
+		line("database: away since %s: %s", facts.Database.AwaySince.Local().Format(time.DateTime), printable(facts.Database.Reason))
+	}
+	for _, c := range facts.Queue.Consumers {
+		if what := waitsFor(c.Name); c.Waiting > 0 && (o.Running == nil || now.Sub(c.Oldest) > time.Minute) {
+			line("queue: %s to be %s, the oldest since %s", count(int(c.Waiting), "entry"), what, c.Oldest.Local().Format(time.DateTime))
+		}
+	}
+	if facts.Queue.Refusing != "" {
+		line("queue: new reports are refused: %s", printable(facts.Queue.Refusing))
+	}
+	if facts.Queue.DeadLetters > 0 {
+		line("queue: %s can't be stored; see to it, then run muster queue retry:", count(int(facts.Queue.DeadLetters), "report"))
+		for _, d := range o.Undone.Dead {
+			line("    %s %s: %s", d.Kind, printable(d.ID), printable(d.Reason))
+		}
+	}
+	printMails(w, o)
+}
+
+// waitsFor says what a reader of the queue does.
+func waitsFor(reader string) string {
+	if reader == "store" {
+		return "stored"
+	}
+	return "held against limits"
+}
+
+func printMails(w io.Writer, o *controller.Overview) {
+	m := o.Undone.Mail
+	if m == nil {
+		return
+	}
+	if m.Waiting > 0 {
+		fmt.Fprintf(w, "mail: %s not sent yet, the oldest since %s", count(m.Waiting, "mail"), m.Oldest.Local().Format(time.DateTime))
+		if m.Error != "" {
+			fmt.Fprintf(w, ": %s\n    %s", printable(m.Error), printable(m.Advice))
+		}
+		fmt.Fprintln(w)
+	}
+	if m.RefusedKept > 0 {
+		fmt.Fprintf(w, "mail: %s refused for good; the last:\n", count(m.RefusedKept, "mail"))
+		for _, r := range m.Refused[:min(len(m.Refused), 3)] {
+			fmt.Fprintf(w, "    %s to %s: %s\n", r.Time.Local().Format(time.DateTime), printable(r.To), printable(r.Error))
+		}
+	}
+}

@@ -1,0 +1,261 @@
+package faults
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"mime/multipart"
+	"mime/quotedprintable"
+	"net/mail"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Accounts of the letters.
+const (
+	NotTold     = "raised, and nobody was told"
+	NotToldOver = "over, and nobody was told"
+	ToldTwice   = "told twice, or of nothing"
+)
+
+// Letter is a mail that tells of alerts.
+type Letter struct {
+	ID       string // its Message-ID
+	To       string // the receiver's address
+	Mentions []Mention
+}
+
+// Mention is a line of a letter. Every host of the bench has a receiver of its own, so it need not name its host.
+type Mention struct {
+	Statistic string
+	Over      bool
+	Minute    string // when the alert began, or ended: 2026-03-01 11:52
+}
+
+const minutes = "2006-01-02 15:04"
+
+// ParseLetter reads a mail as it was delivered to a receiver. A mail that tells of no alert has no mentions. One that
+// does not show all that it tells of is an error, since the books can't be kept with it.
+func ParseLetter(raw []byte, to string) (Letter, error) {
+	message, err := mail.ReadMessage(bytes.NewReader(raw))
+	if err != nil {
+		return Letter{}, fmt.Errorf("mail to %s: %w", to, err)
+	}
+	letter := Letter{ID: message.Header.Get("Message-Id"), To: to}
+	text, err := plainText(message)
+	if err != nil {
+		return Letter{}, fmt.Errorf("mail %s to %s: %w", letter.ID, to, err)
+	}
+	letter.Mentions, err = mentions(text)
+	return letter, err
+}
+
+// mentions reads a letter's text: sections EXCEEDED and OVER, in them groups with a heading, in them lines.
+func mentions(text string) ([]Mention, error) {
+	var found []Mention
+	over, inside, statistic := false, false, ""
+	row := regexp.MustCompile(`^ {2}\S.*\b(since|until) (\d{4}-\d\d-\d\d \d\d:\d\d)`)
+	for line := range strings.Lines(text) {
+		line = strings.TrimRight(line, "\r\n")
+		match := row.FindStringSubmatch(line)
+		switch {
+		case line == "EXCEEDED":
+			over, inside = false, true
+		case line == "OVER":
+			over, inside = true, true
+		case !inside || line == "":
+		case strings.HasPrefix(line, "Not in this mail:"), strings.HasPrefix(line, "  and ") && strings.HasSuffix(line, " more"):
+			return nil, errors.New("it does not show all of its alerts")
+		case !strings.HasPrefix(line, " "):
+			statistic, _, _ = strings.Cut(line, " ")
+			if statistic == "Hosts" {
+				statistic = VisitFailed
+			}
+		case match != nil:
+			found = append(found, Mention{statistic, over, match[2]})
+		}
+	}
+	return found, nil
+}
+
+// plainText returns the text part of a mail.
+func plainText(message *mail.Message) (string, error) {
+	kind, parameters, err := mime.ParseMediaType(message.Header.Get("Content-Type"))
+	if err != nil {
+		return "", err
+	}
+	if !strings.HasPrefix(kind, "multipart/") {
+		return decoded(message.Header.Get("Content-Transfer-Encoding"), message.Body)
+	}
+	parts := multipart.NewReader(message.Body, parameters["boundary"])
+	for {
+		part, err := parts.NextRawPart()
+		if err != nil {
+			return "", fmt.Errorf("it has no text: %w", err)
+		}
+		if strings.HasPrefix(part.Header.Get("Content-Type"), "text/plain") {
+			return decoded(part.Header.Get("Content-Transfer-Encoding"), part)
+		}
+	}
+}
+
+func decoded(encoding string, body io.Reader) (string, error) {
+	if strings.EqualFold(encoding, "quoted-printable") {
+		body = quotedprintable.NewReader(body)
+	}
+	text, err := io.ReadAll(body)
+	return string(text), err
+}
+
+// Letters is the book of the mails: each alert that was raised was told, and so was its end, and nothing twice unless the
+// mail itself came twice, under one Message-ID.
+//
+// An alert that was over before anybody could be told that it was raised is told by the mail that says it is over; how
+// many there were is a note. The times of an alert that the server's clock jumped under may be others in the mail than in
+// the database: of such alerts only the number is compared.
+type Letters struct {
+	Letters    []Letter
+	Alerts     []AlertRow
+	Hosts      map[string]string // a receiver's host; mails to others are passed over, and alerts of other hosts
+	Statistics []string          // likewise: of the bench's own limits
+	Clock      Clock
+}
+
+// ours tells whether somebody is to be told of an alert.
+func (b Letters) ours(a AlertRow) bool {
+	if a.Raised.IsZero() || !slices.Contains(b.Statistics, a.Statistic) {
+		return false
+	}
+	for _, host := range b.Hosts {
+		if host == a.Host {
+			return true
+		}
+	}
+	return false
+}
+
+// told is what a mention is of.
+type told struct {
+	host, statistic string
+	over            bool
+	minute          string // empty: whenever
+}
+
+// Balance implements Book.
+func (b Letters) Balance() Balance {
+	l := newLedger("mails", NotTold, NotToldOver, ToldTwice)
+	mentions := b.mentions(l)
+	alerts := slices.DeleteFunc(slices.Clone(b.Alerts), func(a AlertRow) bool { return !b.ours(a) })
+	slices.SortFunc(alerts, func(a, b AlertRow) int { return a.Since.Compare(b.Since) })
+	late, jumped := 0, make(map[told]int)
+	for _, a := range alerts {
+		l.balance.Entries++
+		raised := told{a.Host, a.Statistic, false, a.Since.UTC().Format(minutes)}
+		ended := told{a.Host, a.Statistic, true, a.Ended.UTC().Format(minutes)}
+		if !b.Clock.trustedSpan(a.Since, a.Ended) {
+			if !mentions.take(raised) {
+				jumped[told{a.Host, a.Statistic, false, ""}]++
+			}
+			if !a.Ended.IsZero() && !mentions.take(ended) {
+				jumped[told{a.Host, a.Statistic, true, ""}]++
+			}
+			continue
+		}
+		heard := a.Ended.IsZero() || mentions.take(ended)
+		if !heard {
+			l.loss(NotToldOver, "%s %s until %s", a.Host, a.Statistic, ended.minute)
+		}
+		switch {
+		case mentions.take(raised):
+		case heard && !a.Ended.IsZero():
+			late++
+		default:
+			l.loss(NotTold, "%s %s since %s", a.Host, a.Statistic, raised.minute)
+		}
+	}
+	b.rest(l, mentions, jumped)
+	l.sort()
+	if late > 0 {
+		l.note("%d alerts were over before the mail that they had begun could be sent: one mail told both", late)
+	}
+	return l.balance
+}
+
+// rest compares what is left of the mentions with the alerts under which the clock jumped, by their number.
+func (b Letters) rest(l *ledger, mentions tally, jumped map[told]int) {
+	left := make(map[told]int)
+	for m, n := range mentions {
+		whenever := told{m.host, m.statistic, m.over, ""}
+		if jumped[whenever] > 0 {
+			left[whenever] += n
+			continue
+		}
+		for range n {
+			l.loss(ToldTwice, "%s %s, %s %s", m.host, m.statistic, m.phase(), m.minute)
+		}
+	}
+	for m, n := range jumped {
+		end := told{m.host, m.statistic, true, ""}
+		for range left[m] - n {
+			l.loss(ToldTwice, "%s %s, %s while the clock jumped", m.host, m.statistic, m.phase())
+		}
+		for range n - left[m] {
+			switch {
+			case m.over:
+				l.loss(NotToldOver, "%s %s while the clock jumped", m.host, m.statistic)
+			case left[end] < jumped[end]: // otherwise the mail that it is over told both
+				l.loss(NotTold, "%s %s while the clock jumped", m.host, m.statistic)
+			}
+		}
+	}
+}
+
+// phase is what was told.
+func (t told) phase() string {
+	if t.over {
+		return "until"
+	}
+	return "since"
+}
+
+// tally counts mentions.
+type tally map[told]int
+
+// take takes one off; false if there is none.
+func (t tally) take(m told) bool {
+	if t[m] == 0 {
+		return false
+	}
+	t[m]--
+	return true
+}
+
+// mentions counts what the letters tell, each Message-ID once.
+func (b Letters) mentions(l *ledger) tally {
+	counted := make(tally)
+	seen := make(map[string]bool)
+	repeated := 0
+	for _, letter := range b.Letters {
+		host, ours := b.Hosts[letter.To]
+		if !ours {
+			continue
+		}
+		if seen[letter.ID] {
+			repeated++
+			continue
+		}
+		seen[letter.ID] = true
+		for _, m := range letter.Mentions {
+			if slices.Contains(b.Statistics, m.Statistic) {
+				counted[told{host, m.Statistic, m.Over, m.Minute}]++
+			}
+		}
+	}
+	if repeated > 0 {
+		l.note("%d mails came a second time with the same Message-ID: a fault struck between the mail server's taking and its answer", repeated)
+	}
+	return counted
+}

@@ -1,0 +1,765 @@
+package outbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"muster/internal/mail"
+)
+
+// checkPauses checks that each pause is its base, or less by up to a fifth.
+func checkPauses(t *testing.T, got []time.Duration, bases ...time.Duration) {
+	t.Helper()
+	if len(got) < len(bases) {
+		t.Fatalf("pauses %v, want %v", got, bases)
+	}
+	for i, base := range bases {
+		if got[i] > base || got[i] < base*8/10 {
+			t.Errorf("pause %d is %v, want about %v", i, got[i], base)
+		}
+	}
+}
+
+func TestOneConnectionForWhatIsDue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer()
+		j := &journal{}
+		o := openWith(t, Options{Table: newMemory(), Sender: s, Logger: j.logger()})
+		for i := range PerConnection + 2 {
+			post(t, o, Accepted, digest(fmt.Sprintf("r%02d@example.org", i), sweep1, "a", "b"))
+			time.Sleep(time.Millisecond)
+		}
+		defer run(o)()
+		flush(t, o)
+		sends := s.sends()
+		if len(sends) != 2 || len(sends[0]) != PerConnection || !slices.IsSorted(sends[0]) || len(sends[1]) != 2 {
+			t.Errorf("connections: %q", sends)
+		}
+		if state := o.State(); state.SentTotal != PerConnection+2 || state.Retries != 0 || state.Waiting != 0 {
+			t.Errorf("%+v", state)
+		}
+		want := `level=INFO msg="mail sent" to=r00@example.org message=` + s.mails[0].ID + " raised=2 ended=0\n"
+		if !strings.Contains(j.String(), want) {
+			t.Errorf("no %s in\n%s", want, j)
+		}
+		// What is posted later is sent at once.
+		before := time.Now()
+		post(t, o, Accepted, digest("late@example.org", sweep1, "a"))
+		synctest.Wait()
+		if s.count() != PerConnection+3 || !time.Now().Equal(before) {
+			t.Errorf("%d mails, %v later", s.count(), time.Since(before))
+		}
+	})
+}
+
+// A server that is away is asked by one connection however many wait, and an hour of it costs a receiver two mails.
+func TestAnHourWithoutMailServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer()
+		s.does(away)
+		j := &journal{}
+		o := openWith(t, Options{Table: newMemory(), Sender: s, Logger: j.logger()})
+		stop := run(o)
+		defer stop()
+		const receivers = 50
+		untold := make([][]string, receivers)
+		for minute := range 60 {
+			for r := range receivers {
+				untold[r] = append(untold[r], fmt.Sprintf("n%d", minute))
+				to := fmt.Sprintf("r%d@example.org", r)
+				d := digest(to, sweep1.Add(time.Duration(minute)*time.Minute), untold[r]...)
+				outcome, err := o.Post(t.Context(), d)
+				if err != nil || (outcome == Accepted) != (minute == 0) {
+					t.Fatalf("minute %d: %v, %v", minute, outcome, err)
+				}
+				if outcome == Accepted {
+					untold[r] = nil
+				}
+			}
+			time.Sleep(time.Minute)
+		}
+		checkPauses(t, s.pauses()[1:], 30*time.Second, time.Minute, 2*time.Minute, 4*time.Minute, 8*time.Minute,
+			10*time.Minute, 10*time.Minute)
+		for i, receivers := range s.sends() {
+			if len(receivers) > PerConnection {
+				t.Errorf("connection %d: %d mails", i, len(receivers))
+			}
+		}
+		state := o.State()
+		if state.Waiting != receivers || state.Attempts != len(s.sends()) || state.Attempts > 12 ||
+			!strings.Contains(state.Error, "because") || state.Advice == "" || state.Again.IsZero() || state.Retries == 0 {
+			t.Errorf("%+v", state)
+		}
+		if n := strings.Count(j.String(), "level=ERROR"); n != len(s.sends()) {
+			t.Errorf("%d errors are logged for %d attempts", n, len(s.sends()))
+		}
+
+		s.does(nil)
+		time.Sleep(retryMost)
+		synctest.Wait()
+		for r := range receivers {
+			post(t, o, Accepted, digest(fmt.Sprintf("r%d@example.org", r), sweep1.Add(time.Hour), untold[r]...))
+		}
+		synctest.Wait()
+		if s.count() != 2*receivers {
+			t.Errorf("%d mails", s.count())
+		}
+		if state := o.State(); state.Waiting != 0 || state.Attempts != 0 || state.Error != "" || !state.Oldest.IsZero() {
+			t.Errorf("%+v", state)
+		}
+		if !strings.Contains(j.String(), "mail server can be used again") {
+			t.Error("its return is not logged")
+		}
+		s.does(away)
+		post(t, o, Accepted, digest("ops@example.org", sweep2, "z"))
+		synctest.Wait()
+		if n := o.State().Attempts; n != 1 {
+			t.Errorf("attempt %d after it was back", n)
+		}
+	})
+}
+
+// A new process does not wait as long as the one before would have.
+func TestRestartTriesAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		table, s := newMemory(), newServer()
+		s.does(away)
+		o := open(t, table, s)
+		post(t, o, Accepted, digest("ops@example.org", sweep1, "a"))
+		stop := run(o)
+		time.Sleep(time.Hour)
+		stop()
+		n := len(s.sends())
+		s.does(nil)
+		stop = run(open(t, table, s))
+		synctest.Wait()
+		stop()
+		if len(s.sends()) != n+1 || s.count() != 1 {
+			t.Errorf("%d sends, %d mails", len(s.sends())-n, s.count())
+		}
+	})
+}
+
+// A letter that has to wait waits by itself, longer each time, and the others pass it.
+func TestLetterThatHasToWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer()
+		s.does(func(m mail.Message) *mail.Error {
+			if m.To == "later@example.org" {
+				return failure(mail.StepRecipient, 451)
+			}
+			return nil
+		})
+		j := &journal{}
+		o := openWith(t, Options{Table: newMemory(), Sender: s, Logger: j.logger()})
+		post(t, o, Accepted, digest("later@example.org", sweep1, "a"))
+		post(t, o, Accepted, digest("ops@example.org", sweep1, "a"))
+		defer run(o)()
+		synctest.Wait()
+		if s.count() != 1 {
+			t.Fatalf("%d mails", s.count())
+		}
+		time.Sleep(time.Second)
+		post(t, o, Accepted, digest("ops@example.org", sweep2, "b"))
+		synctest.Wait()
+		if s.count() != 2 || len(s.sends()) != 2 || len(s.sends()[1]) != 1 {
+			t.Errorf("it keeps others back: %q", s.sends())
+		}
+		before := time.Now()
+		if err := o.Flush(t.Context()); err == nil || len(s.sends()) != 3 || !time.Now().Equal(before) {
+			t.Errorf("asked to be tried now: %v, %d sends, %v", err, len(s.sends()), time.Since(before))
+		}
+		time.Sleep(time.Hour)
+		var asked []time.Duration
+		for i, receivers := range s.sends() {
+			if slices.Contains(receivers, "later@example.org") {
+				asked = append(asked, s.times[i].Sub(s.times[0]))
+			}
+		}
+		var pauses []time.Duration
+		for i := 1; i < len(asked); i++ {
+			pauses = append(pauses, asked[i]-asked[i-1])
+		}
+		checkPauses(t, pauses[1:], 30*time.Second, time.Minute, 2*time.Minute, 4*time.Minute, 8*time.Minute,
+			10*time.Minute, 10*time.Minute)
+		state := o.State()
+		if state.Attempts != len(asked) || state.Retries != uint64(len(asked)-1) || state.Waiting != 1 {
+			t.Errorf("%+v after %d attempts", state, len(asked))
+		}
+		if !strings.Contains(j.String(), `level=ERROR msg="mail not sent, it is tried again" to=later@example.org`) {
+			t.Errorf("%s", j)
+		}
+	})
+}
+
+// A wrong sender's address concerns all mails: that is one attempt and not one for each.
+func TestSenderThatIsNotAllowed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer()
+		s.does(func(mail.Message) *mail.Error { return failure(mail.StepSender, 550) })
+		o := open(t, newMemory(), s)
+		for i := range 2 * PerConnection {
+			post(t, o, Accepted, digest(fmt.Sprintf("r%d@example.org", i), sweep1, "a"))
+		}
+		defer run(o)()
+		synctest.Wait()
+		if len(s.sends()) != 1 || o.State().Waiting != 2*PerConnection {
+			t.Errorf("%d sends, %+v", len(s.sends()), o.State())
+		}
+		s.does(nil)
+		time.Sleep(retryFirst)
+		synctest.Wait()
+		if s.count() != 2*PerConnection {
+			t.Errorf("%d mails", s.count())
+		}
+	})
+}
+
+// A server that takes some mails of a connection and then no more has not refused the rest.
+func TestServerThatTakesSomeAndIsLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer()
+		taken := 0
+		s.does(func(mail.Message) *mail.Error {
+			if taken++; taken > 3 && taken <= 10 {
+				return failure(mail.StepConnect, 0)
+			}
+			return nil
+		})
+		o := open(t, newMemory(), s)
+		for i := range 10 {
+			post(t, o, Accepted, digest(fmt.Sprintf("r%d@example.org", i), sweep1, "a"))
+		}
+		defer run(o)()
+		synctest.Wait()
+		if state := o.State(); state.Waiting != 7 || state.SentTotal != 3 || len(s.sends()) != 1 || state.Attempts != 1 {
+			t.Errorf("%+v, %q", state, s.sends())
+		}
+		time.Sleep(retryFirst)
+		synctest.Wait()
+		if s.count() != 10 || len(s.accepted) != 10 {
+			t.Errorf("%v", s.accepted)
+		}
+	})
+}
+
+func TestRefusal(t *testing.T) {
+	for _, e := range []*mail.Error{
+		failure(mail.StepRecipient, 550), failure(mail.StepContent, 554),
+		{Step: mail.StepMessage, Err: errors.New("no address"), Advice: "wait or act"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			table, s := newMemory(), newServer()
+			s.does(func(m mail.Message) *mail.Error {
+				if m.To == "refused@example.org" {
+					return e
+				}
+				return nil
+			})
+			j := &journal{}
+			o := openWith(t, Options{Table: table, Sender: s, Logger: j.logger()})
+			post(t, o, Accepted, digest("refused@example.org", sweep1, "a"))
+			post(t, o, Accepted, digest("ops@example.org", sweep1, "a"))
+			stop := run(o)
+			err := o.Flush(t.Context())
+			var cause *mail.Error
+			if !errors.As(err, &cause) || cause != e || !strings.Contains(err.Error(), "refused@example.org") ||
+				!strings.Contains(err.Error(), "wait or act") || strings.Contains(err.Error(), "ops@") {
+				t.Errorf("%v", err)
+			}
+			time.Sleep(time.Hour)
+			stop()
+			if len(s.sends()) != 1 || s.count() != 1 {
+				t.Errorf("%q", s.sends())
+			}
+			o = open(t, table, s)
+			state := o.State()
+			if len(state.Refused) != 1 || state.Refused[0].To != "refused@example.org" || state.Refused[0].Error != e.Error() ||
+				state.Refused[0].Advice != e.Advice || state.Refused[0].Subject == "" || state.Refused[0].Time.IsZero() {
+				t.Errorf("%+v", state)
+			}
+			post(t, o, Known, digest("refused@example.org", sweep1, "a"))
+			post(t, o, Accepted, digest("refused@example.org", sweep2, "b"))
+			if !strings.Contains(j.String(), `level=ERROR msg="mail refused, it is not sent again" to=refused@example.org`) {
+				t.Errorf("%s", j)
+			}
+		})
+	}
+}
+
+// A mail that may have been accepted is sent again as the same mail, and less often.
+func TestUncertainOutcome(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer()
+		copies := 0
+		s.does(func(m mail.Message) *mail.Error {
+			s.accept(m)
+			if copies++; copies <= 9 {
+				return &mail.Error{Step: mail.StepContent, Temporary: true, Uncertain: true, Err: errors.New("no answer")}
+			}
+			s.accepted[m.ID]-- // Send counts it too
+			return nil
+		})
+		j := &journal{}
+		o := openWith(t, Options{Table: newMemory(), Sender: s, Logger: j.logger()})
+		post(t, o, Accepted, digest("ops@example.org", sweep1, "a"))
+		defer run(o)()
+		time.Sleep(6 * time.Hour)
+		checkPauses(t, s.pauses(), 15*time.Second, 30*time.Second, time.Minute, 2*time.Minute, 4*time.Minute, 8*time.Minute,
+			16*time.Minute, 32*time.Minute, time.Hour)
+		if len(s.accepted) != 1 || len(s.sends()) != 10 {
+			t.Errorf("%v, %d attempts", s.accepted, len(s.sends()))
+		}
+		for _, m := range s.mails {
+			if m != s.mails[0] {
+				t.Error("the copies differ")
+			}
+		}
+		if n := strings.Count(j.String(), "may have been accepted"); n != 9 {
+			t.Errorf("logged %d times", n)
+		}
+	})
+}
+
+func TestErrorThatIsNoneOfTheSenders(t *testing.T) {
+	outcomes := outcomesOf(errTable, 2)
+	if len(outcomes) != 2 || !outcomes[1].Temporary || outcomes[1].Final() || !errors.Is(outcomes[1], errTable) {
+		t.Errorf("%v", outcomes)
+	}
+	outcomes = outcomesOf(&mail.SendError{Errors: make([]*mail.Error, 1)}, 2) // of other messages
+	if len(outcomes) != 2 || outcomes[0] == nil || outcomes[1] == nil {
+		t.Errorf("%v", outcomes)
+	}
+}
+
+// A letter whose acceptance can't be written is not sent again by this process, and written when that is possible.
+func TestTableAwayAfterSending(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		table, s := newMemory(), newServer()
+		o := open(t, table, s)
+		post(t, o, Accepted, digest("ops@example.org", sweep1, "a"))
+		table.fail(errTable)
+		stop := run(o)
+		if err := o.Flush(t.Context()); !errors.Is(err, errTable) || !strings.Contains(err.Error(), "is sent, and that is not on disk") {
+			t.Errorf("%v", err)
+		}
+		time.Sleep(10 * time.Minute)
+		if state := o.State(); s.count() != 1 || state.Unsaved != 1 || state.Waiting != 0 {
+			t.Errorf("%d mails, %+v", s.count(), state)
+		}
+		if table.puts < 10 || table.puts > 25 {
+			t.Errorf("%d attempts at writing in ten minutes", table.puts)
+		}
+		// The key is taken until then: a record written late must not cover a letter.
+		post(t, o, Known, digest("ops@example.org", sweep1, "a"))
+		post(t, o, Deferred, digest("ops@example.org", sweep1, "b"))
+		table.fail(nil)
+		time.Sleep(writeMost)
+		synctest.Wait()
+		if state := o.State(); state.Unsaved != 0 {
+			t.Errorf("%+v", state)
+		}
+		stop()
+		stop = run(open(t, table, s))
+		synctest.Wait()
+		stop()
+		if s.count() != 1 {
+			t.Errorf("%d mails", s.count())
+		}
+	})
+}
+
+// What was accepted is written even though the process is told to stop meanwhile, and nothing more is begun.
+func TestStopWhileSending(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		table, s := newMemory(), newServer()
+		s.hang = make(chan struct{})
+		o := open(t, table, s)
+		for i := range PerConnection + 1 {
+			post(t, o, Accepted, digest(fmt.Sprintf("r%d@example.org", i), sweep1, "a"))
+		}
+		stop := run(o)
+		synctest.Wait()
+		time.AfterFunc(stopGrace-time.Second, func() { close(s.hang) })
+		stop()
+		o = open(t, table, s)
+		if o.State().Waiting != 1 || s.count() != PerConnection {
+			t.Errorf("%d wait, %d were sent", o.State().Waiting, s.count())
+		}
+	})
+}
+
+func TestStopWhileTheServerHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		table, s := newMemory(), newServer()
+		s.hang = make(chan struct{})
+		j := &journal{}
+		o := openWith(t, Options{Table: table, Sender: s, Logger: j.logger()})
+		post(t, o, Accepted, digest("ops@example.org", sweep1, "a"))
+		stop := run(o)
+		synctest.Wait()
+		before := time.Now()
+		stop()
+		if took := time.Since(before); took != stopGrace {
+			t.Errorf("it stopped within %v", took)
+		}
+		if o.State().Waiting != 1 || open(t, table, s).State().Waiting != 1 || !strings.Contains(j.String(), "uncertain=true") {
+			t.Errorf("%+v\n%s", o.State(), j)
+		}
+	})
+}
+
+func TestRunsOneAtATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer()
+		s.hang = make(chan struct{})
+		o := open(t, newMemory(), s)
+		first, second := run(o), run(o)
+		post(t, o, Accepted, digest("ops@example.org", sweep1, "a"))
+		synctest.Wait()
+		o.nudge()
+		synctest.Wait()
+		if n := len(s.sends()); n != 1 {
+			t.Errorf("%d sends at once", n)
+		}
+		close(s.hang)
+		first()
+		second()
+		if s.count() != 1 {
+			t.Errorf("%d mails", s.count())
+		}
+	})
+}
+
+func TestFlush(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer()
+		s.does(away)
+		o := open(t, newMemory(), s)
+		for i := range 2 * PerConnection {
+			post(t, o, Accepted, digest(fmt.Sprintf("r%02d@example.org", i), sweep1, "a"))
+			time.Sleep(time.Millisecond)
+		}
+		// Nobody sends.
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		if err := o.Flush(ctx); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "r00@") {
+			t.Errorf("%v", err)
+		}
+		cancel()
+		stop := run(o)
+		time.Sleep(time.Hour)
+		for range 3 { // it does not wait for the end of the pause
+			before, sends := time.Now(), len(s.sends())
+			err := o.Flush(t.Context())
+			var cause *mail.Error
+			if !errors.As(err, &cause) || !strings.Contains(err.Error(), "r00@example.org") ||
+				!strings.Contains(err.Error(), "wait or act") || !strings.Contains(err.Error(), "and 30 more") {
+				t.Errorf("%v", err)
+			}
+			if len(s.sends()) != sends+1 || time.Since(before) > time.Second {
+				t.Errorf("%d sends in %v", len(s.sends())-sends, time.Since(before))
+			}
+		}
+		s.does(nil)
+		flush(t, o)
+		if s.count() != 2*PerConnection {
+			t.Errorf("%d mails", s.count())
+		}
+		flush(t, o)
+		stop()
+	})
+}
+
+// A clock that jumps, forward or back, neither forgets what waits nor changes when it is tried.
+func TestClockThatJumps(t *testing.T) {
+	for _, jump := range []time.Duration{-10 * 365 * 24 * time.Hour, 10 * 365 * 24 * time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			table, s := newMemory(), newServer()
+			var offset time.Duration
+			o := openWith(t, Options{Table: table, Sender: s, Now: func() time.Time { return time.Now().Add(offset) }})
+			post(t, o, Accepted, digest("sent@example.org", sweep1, "a"))
+			stop := run(o)
+			flush(t, o)
+			s.does(away)
+			post(t, o, Accepted, digest("ops@example.org", sweep1, "a"))
+			synctest.Wait()
+			stop()
+			offset = jump
+			stop = run(o)
+			time.Sleep(2 * forgetEvery)
+			s.does(nil)
+			time.Sleep(retryMost)
+			synctest.Wait()
+			stop()
+			if s.count() != 2 {
+				t.Errorf("%v: %d mails", jump, s.count())
+			}
+			o = open(t, table, s)
+			if o.Has("sent@example.org", sweep1) != (jump < 0) || !o.Has("ops@example.org", sweep1) {
+				t.Errorf("%v: %d records", jump, table.size())
+			}
+		})
+	}
+}
+
+func TestForgetting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		table, s := newMemory(), newServer()
+		s.does(func(m mail.Message) *mail.Error {
+			if strings.HasPrefix(m.To, "refused") {
+				return failure(mail.StepRecipient, 550)
+			}
+			return nil
+		})
+		o := open(t, table, s)
+		post(t, o, Accepted, digest("ops@example.org", sweep1, "a"))
+		post(t, o, Accepted, digest("refused@example.org", sweep1, "a"))
+		stop := run(o)
+		synctest.Wait()
+		s.does(away)
+		post(t, o, Accepted, digest("waits@example.org", sweep1, "a"))
+		for _, step := range []struct {
+			after         time.Duration
+			sent, refused bool
+		}{{KeepSent - 2*forgetEvery, true, true}, {4 * forgetEvery, false, true},
+			{KeepRefused - KeepSent - 4*forgetEvery, false, true}, {4 * forgetEvery, false, false}} {
+			time.Sleep(step.after)
+			synctest.Wait()
+			if o.Has("ops@example.org", sweep1) != step.sent || o.Has("refused@example.org", sweep1) != step.refused {
+				t.Errorf("after %v: %d records", step.after, table.size())
+			}
+		}
+		if !o.Waiting("waits@example.org") || table.size() != 1 {
+			t.Errorf("%d records", table.size())
+		}
+		stop()
+	})
+}
+
+// What is remembered is bounded, whatever the news; the newest stays.
+func TestReceiverWithManyLetters(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		table, s := newMemory(), newServer()
+		o := open(t, table, s)
+		stop := run(o)
+		const letters = 3*KeepPerReceiver + 1
+		at := func(i int) time.Time { return sweep1.Add(time.Duration(i) * time.Minute) }
+		for i := range letters {
+			if i == letters/2 { // the disk is full for a while
+				table.delete = func(string) (error, bool) { return errTable, false }
+			}
+			post(t, o, Accepted, digest("ops@example.org", at(i), fmt.Sprint(i)))
+			flush(t, o)
+		}
+		if table.size() <= KeepPerReceiver {
+			t.Errorf("%d records", table.size())
+		}
+		table.mu.Lock()
+		table.delete = nil
+		table.mu.Unlock()
+		time.Sleep(forgetSoon)
+		synctest.Wait()
+		stop()
+		if table.size() != KeepPerReceiver {
+			t.Errorf("%d records", table.size())
+		}
+		for i := range letters {
+			if o.Has("ops@example.org", at(i)) != (i >= letters-KeepPerReceiver) {
+				t.Errorf("letter %d is the wrong one to keep or to forget", i)
+			}
+		}
+		o = open(t, table, s) // another process knows the oldest too
+		stop = run(o)
+		post(t, o, Accepted, digest("ops@example.org", at(letters), "last"))
+		flush(t, o)
+		synctest.Wait()
+		stop()
+		if o.Has("ops@example.org", at(letters-KeepPerReceiver)) || !o.Has("ops@example.org", at(letters-KeepPerReceiver+1)) {
+			t.Error("the wrong letter is forgotten")
+		}
+	})
+}
+
+// What a stopped process was told by the server before it was cut off counts.
+func TestStopInTheMiddleOfAConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		table := newMemory()
+		o := open(t, table, cutOff{newServer()})
+		for _, to := range []string{"accepted@example.org", "refused@example.org", "uncertain@example.org"} {
+			post(t, o, Accepted, digest(to, sweep1, "a"))
+		}
+		stop := run(o)
+		synctest.Wait()
+		stop()
+		o = open(t, table, newServer())
+		if s := o.State(); s.Waiting != 1 || !o.Waiting("uncertain@example.org") || s.RefusedKept != 1 {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
+// cutOff is a server that answers when it is cut off.
+type cutOff struct{ *server }
+
+func (cutOff) Send(ctx context.Context, messages ...mail.Message) error {
+	<-ctx.Done()
+	outcome := &mail.SendError{Errors: make([]*mail.Error, len(messages))}
+	for i, m := range messages {
+		switch m.To {
+		case "refused@example.org":
+			outcome.Errors[i] = failure(mail.StepRecipient, 550)
+		case "uncertain@example.org":
+			outcome.Errors[i] = &mail.Error{Step: mail.StepContent, Temporary: true, Uncertain: true, Err: ctx.Err()}
+		}
+	}
+	return outcome
+}
+
+// What could not be written is tried once more when the process ends, whatever pause it is in.
+func TestStopWritesWhatIsNotWritten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		table, s := newMemory(), newServer()
+		o := open(t, table, s)
+		post(t, o, Accepted, digest("ops@example.org", sweep1, "a"))
+		table.fail(errTable)
+		stop := run(o)
+		time.Sleep(10*time.Minute + time.Millisecond)
+		table.fail(nil)
+		stop()
+		if n := open(t, table, s).State().Waiting; n != 0 {
+			t.Errorf("%d mails would be sent again", n)
+		}
+	})
+}
+
+// Flush is not done before the disk is.
+func TestFlushWaitsForTheRecord(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		table, s := newMemory(), newServer()
+		o := open(t, table, s)
+		post(t, o, Accepted, digest("ops@example.org", sweep1, "a"))
+		table.put = func(string) (error, bool) {
+			time.Sleep(time.Second)
+			return nil, true
+		}
+		defer run(o)()
+		before := time.Now()
+		flush(t, o)
+		if took := time.Since(before); took < time.Second || o.State().Unsaved != 0 {
+			t.Errorf("it waited %v", took)
+		}
+	})
+}
+
+// slowTable is a table that lets its users wait.
+type slowTable struct {
+	*memory
+	gate chan struct{} // nil: open
+}
+
+func (s *slowTable) Delete(ctx context.Context, key string) error {
+	if s.gate != nil {
+		<-s.gate
+	}
+	return s.memory.Delete(ctx, key)
+}
+
+func (s *slowTable) Put(ctx context.Context, key string, value []byte) error {
+	if s.gate != nil {
+		<-s.gate
+	}
+	return s.memory.Put(ctx, key, value)
+}
+
+// A record that is old is not forgotten while a letter takes its place: the letter would be forgotten with it.
+func TestForgettingLeavesWhatIsBeingPosted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		table, s := &slowTable{memory: newMemory()}, newServer()
+		o := open(t, table, s)
+		stop := run(o)
+		post(t, o, Accepted, digest("ops@example.org", sweep1, "a"))
+		flush(t, o)
+		table.gate = make(chan struct{})
+		posted := make(chan error)
+		go func() {
+			_, err := o.Post(t.Context(), digest("ops@example.org", sweep1, "b"))
+			posted <- err
+		}()
+		time.Sleep(KeepSent + 2*forgetEvery)
+		if table.size() != 1 {
+			t.Error("it is forgotten")
+		}
+		close(table.gate)
+		if err := <-posted; err != nil {
+			t.Fatal(err)
+		}
+		flush(t, o)
+		stop()
+		if s.count() != 2 || !open(t, table, s).Has("ops@example.org", sweep1) {
+			t.Errorf("%d mails", s.count())
+		}
+	})
+}
+
+func TestStateOfWhatWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer()
+		s.does(func(m mail.Message) *mail.Error {
+			return failure(mail.StepRecipient, map[string]int{"first@example.org": 451, "second@example.org": 452}[m.To])
+		})
+		o := open(t, newMemory(), s)
+		if got := o.State(); got.Waiting != 0 || !got.Oldest.IsZero() || got.Error != "" || got.Refused != nil {
+			t.Errorf("%+v", got)
+		}
+		oldest := time.Now()
+		post(t, o, Accepted, digest("first@example.org", sweep1, "a"))
+		if got := o.State(); got.Waiting != 1 || !got.Oldest.Equal(oldest) || got.Error != "" || !got.Again.IsZero() {
+			t.Errorf("not tried yet: %+v", got)
+		}
+		defer run(o)()
+		time.Sleep(time.Minute)
+		post(t, o, Accepted, digest("second@example.org", sweep1, "a"))
+		synctest.Wait()
+		for range 20 { // the order in which letters are looked at is chance
+			got := o.State()
+			if got.Waiting != 2 || !got.Oldest.Equal(oldest) || got.Attempts != 3 || !strings.Contains(got.Error, "451") {
+				t.Fatalf("%+v", got)
+			}
+			if again := time.Until(got.Again); again <= 0 || again > retryFirst {
+				t.Fatalf("again in %v", again)
+			}
+		}
+	})
+}
+
+// A letter is not put where one is being deleted: it would be deleted with it.
+func TestPostLeavesWhatIsBeingForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		table, s := &slowTable{memory: newMemory()}, newServer()
+		o := open(t, table, s)
+		stop := run(o)
+		post(t, o, Accepted, digest("ops@example.org", sweep1, "a"))
+		flush(t, o)
+		table.gate = make(chan struct{})
+		time.Sleep(KeepSent + 2*forgetEvery)
+		post(t, o, Known, digest("ops@example.org", sweep1, "a"))
+		post(t, o, Deferred, digest("ops@example.org", sweep1, "b"))
+		close(table.gate)
+		synctest.Wait()
+		if table.size() != 0 {
+			t.Error("it is not forgotten")
+		}
+		post(t, o, Accepted, digest("ops@example.org", sweep1, "b"))
+		flush(t, o)
+		stop()
+		if s.count() != 2 {
+			t.Errorf("%d mails", s.count())
+		}
+	})
+}

@@ -1,0 +1,144 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+)
+
+// startMost is how long a server may take to be ready after it has read what it has on disk, which Start waits for.
+const startMost = 5 * time.Second
+
+// embed starts JetStream in this process, and waits until it has read what is on disk.
+func embed(ctx context.Context, o Options) (*link, error) {
+	if err := os.MkdirAll(o.Folder, 0o700); err != nil {
+		return nil, err
+	}
+	key, err := ownKey(o.Folder)
+	if err != nil {
+		return nil, err
+	}
+	s, err := server.NewServer(&server.Options{
+		ServerName:             "muster",
+		DontListen:             true,
+		NoSigs:                 true,
+		JetStream:              true,
+		StoreDir:               o.Folder,
+		SyncAlways:             true,
+		JetStreamKey:           key,
+		JetStreamCipher:        server.ChaCha,
+		JetStreamMaxMemory:     64 << 20,
+		JetStreamMaxStore:      1 << 50, // the streams have their bounds, and the disk's are looked at before each write
+		MaxPayload:             embeddedMax,
+		MaxPending:             4 * embeddedMax,
+		DisableJetStreamBanner: true,
+		NoSystemAccount:        false,
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.SetLoggerV2(serverLog{o.Logger}, false, false, false)
+	s.Start()
+	l := &link{replicas: 1}
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() { // ended by l.end, which waits for it
+		defer close(stopped)
+		watchServer(s, stop, l.fail)
+	}()
+	l.end = func() {
+		close(stop)
+		<-stopped
+		s.Shutdown()
+		s.WaitForShutdown()
+	}
+	if err := ready(ctx, s); err != nil {
+		l.end()
+		return nil, err
+	}
+	if l.conn, err = nats.Connect("", nats.InProcessServer(s), nats.Name("muster"), nats.MaxReconnects(0),
+		nats.NoReconnect()); err != nil {
+		l.end()
+		return nil, err
+	}
+	return l, nil
+}
+
+// ready returns an error where a server has not started, or has not found everything that is in its folder. The latter is
+// not passed over: a stream that is made in the place of one that could not be read hides what waits in that.
+func ready(ctx context.Context, s *server.Server) error {
+	switch err := ctx.Err(); {
+	case err != nil:
+		return err
+	case !s.ReadyForConnections(startMost):
+		return errors.New("JetStream did not start: see the log")
+	case !s.JetStreamEnabled():
+		return errors.New("JetStream does not work: see the log")
+	}
+	// The server gives itself a millisecond to show that it is ready, which a busy machine may spend elsewhere.
+	var err error
+	for range readyTries {
+		if err = health(s); err == nil {
+			return nil
+		}
+	}
+	return err
+}
+
+// readyTries is how often a server that starts is asked whether it is well.
+const readyTries = 10
+
+// health returns what is wrong with JetStream. After an error of a write, as on a full disk, a stream takes nothing more
+// and does not answer; only a new start makes it try again.
+func health(s *server.Server) error {
+	if h := s.Healthz(nil); h.Error != "" {
+		return errors.New(h.Error)
+	}
+	return nil
+}
+
+// watchServer calls fail when JetStream can't write any more while its server runs on, as when its disk is full. It
+// returns then, or when stop is closed.
+func watchServer(s *server.Server, stop <-chan struct{}, fail func(error)) {
+	ticker := time.NewTicker(lookEvery / 2)
+	defer ticker.Stop()
+	for ill := 0; ; {
+		select {
+		case <-ticker.C:
+		case <-stop:
+			return
+		}
+		err := health(s)
+		if err == nil {
+			ill = 0
+			continue
+		}
+		if ill++; ill == 2 { // once: it seems so while a stream is being made
+			fail(err)
+			return
+		}
+	}
+}
+
+// serverLog writes the server's log to ours. What it does from day to day is of no interest.
+type serverLog struct{ log *slog.Logger }
+
+func (l serverLog) write(level slog.Level, format string, v ...any) {
+	l.log.Log(context.Background(), level, "JetStream says", "message", fmt.Sprintf(format, v...))
+}
+
+func (l serverLog) Noticef(format string, v ...any) { l.write(slog.LevelDebug, format, v...) }
+func (l serverLog) Warnf(format string, v ...any)   { l.write(slog.LevelWarn, format, v...) }
+func (l serverLog) Errorf(format string, v ...any)  { l.write(slog.LevelError, format, v...) }
+func (l serverLog) Fatalf(format string, v ...any)  { l.write(slog.LevelError, format, v...) }
+func (l serverLog) Debugf(string, ...any)           {}
+func (l serverLog) Tracef(string, ...any)           {}
+
+// keyFile is where the key of the queue in a folder is.
+func keyFile(folder string) string { return filepath.Clean(folder) + ".key" }

@@ -1,0 +1,296 @@
+// Package recorder moves what waits in the durable queue into the database: it is the queue's reader that feeds the store.
+//
+// One goroutine, that of Run, reads all that waits up to a bound, writes it in one transaction, and then moves the queue's
+// position: batches grow with the backlog, and what is written twice, because the position was lost, is stored once.
+// While the database is away the batch is tried again, and the queue keeps the rest; visits go on.
+//
+// An entry that can be read or stored neither now nor ever becomes a dead letter of the queue, with the reason, and keeps
+// nothing else back. Only a database that takes other things is believed when it refuses one. What a person puts back
+// comes to the recorder alone, as entry.ToStore has it: nobody is mailed because of an old report.
+//
+// A process that is killed does again what it had not noted as done: a visit is stored once all the same, and a dead
+// letter may be there twice.
+package recorder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"muster/internal/entry"
+	"muster/internal/queue"
+	"muster/internal/store"
+)
+
+const (
+	batchBytes = 8 << 20          // of entries in a batch, as they are in the queue: some 700 visits
+	retryFirst = time.Second      // before the second attempt to write a batch …
+	retryMost  = 30 * time.Second // … doubled each time up to this
+)
+
+// Store is what the recorder needs of the database.
+type Store interface {
+	Save(ctx context.Context, visits []store.Visit) error
+	SaveSweep(ctx context.Context, sweep store.Sweep) error
+	Probe(ctx context.Context) error // says whether it takes anything at all
+}
+
+// Reader is what it needs of the queue.
+type Reader interface {
+	Next(ctx context.Context, bytes int) ([]queue.Entry, error)
+	Done(ctx context.Context, p queue.Position) error
+	Wait(ctx context.Context) error
+}
+
+// Graveyard takes what can't be stored.
+type Graveyard interface {
+	Bury(ctx context.Context, e queue.Entry, reason string) error
+}
+
+// Options are what a recorder works with; all are required.
+type Options struct {
+	// Open returns the database, which it opens when it can. It is called until it succeeds.
+	Open   func(ctx context.Context) (Store, error)
+	Reader Reader
+	Dead   Graveyard
+	Logger *slog.Logger
+	Now    func() time.Time
+}
+
+// State is how the writing goes.
+type State struct {
+	Away    time.Time // since when the database can't be used; zero: it can
+	Reason  error     // why
+	Visits  uint64    // stored since the start
+	Rows    uint64    // likewise, of statistics
+	Batches uint64    // likewise, transactions
+	Buried  uint64    // entries given to the dead letters
+}
+
+// Recorder writes what waits. Make it with New, and let one goroutine Run it.
+type Recorder struct {
+	options Options
+	log     *slog.Logger
+	hurry   chan struct{} // holds a token where waiting is to be cut short
+
+	mu      sync.Mutex
+	state   State
+	failure error         // of the last attempt that has failed
+	changed chan struct{} // closed and replaced when one has
+}
+
+// New returns a recorder.
+func New(o Options) *Recorder {
+	return &Recorder{options: o, log: o.Logger, hurry: make(chan struct{}, 1), changed: make(chan struct{})}
+}
+
+// State returns how the writing goes. It does not block.
+func (r *Recorder) State() State {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.state
+}
+
+// Settle returns when everything that is in the queue when it is called is stored, or an attempt to write that was made
+// since has failed: then with the reason. It cuts the wait for the next attempt short.
+func (r *Recorder) Settle(ctx context.Context) error {
+	r.mu.Lock()
+	changed := r.changed
+	r.mu.Unlock()
+	select {
+	case r.hurry <- struct{}{}:
+	default:
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stored := make(chan error, 1)
+	go func() { stored <- r.options.Reader.Wait(ctx) }() // ends when this call does
+	select {
+	case err := <-stored:
+		return err
+	case <-changed:
+		cancel()
+		if err := <-stored; err == nil {
+			return nil
+		}
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		return r.failure
+	}
+}
+
+// Run writes until ctx ends.
+func (r *Recorder) Run(ctx context.Context) {
+	database, ok := r.open(ctx)
+	if !ok {
+		return
+	}
+	for {
+		entries, err := r.options.Reader.Next(ctx, batchBytes)
+		if err != nil {
+			r.attempted(err)
+			if !r.pause(ctx, retryFirst) {
+				return
+			}
+			continue
+		}
+		if !r.write(ctx, database, entries) {
+			return
+		}
+	}
+}
+
+// open opens the database; false if ctx ended first.
+func (r *Recorder) open(ctx context.Context) (Store, bool) {
+	for wait := retryFirst; ; wait = min(2*wait, retryMost) {
+		database, err := r.options.Open(ctx)
+		if err == nil {
+			r.available()
+			return database, true
+		}
+		if ctx.Err() != nil {
+			return nil, false
+		}
+		r.failed(err, wait)
+		if !r.pause(ctx, wait) {
+			return nil, false
+		}
+	}
+}
+
+// write writes a batch, however long that takes; false if ctx ended first.
+func (r *Recorder) write(ctx context.Context, database Store, entries []queue.Entry) bool {
+	b := r.decode(entries)
+	for wait := retryFirst; ; wait = min(2*wait, retryMost) {
+		err := b.save(ctx, database)
+		if err == nil {
+			err = r.bury(ctx, b)
+		}
+		if err == nil {
+			err = r.options.Reader.Done(ctx, entries[len(entries)-1].Position)
+		}
+		switch {
+		case err == nil:
+			r.stored(b)
+			return true
+		case ctx.Err() != nil:
+			return false
+		case errors.Is(err, queue.ErrUnavailable):
+			r.log.ErrorContext(ctx, "queue is not available", "err", err, "retry", wait)
+			r.attempted(err)
+		default:
+			r.failed(err, wait)
+		}
+		if !r.pause(ctx, wait) {
+			return false
+		}
+	}
+}
+
+// bury gives what can't be stored to the dead letters, each once.
+func (r *Recorder) bury(ctx context.Context, b *batch) error {
+	for len(b.refused) > 0 {
+		refused := b.refused[0]
+		r.log.ErrorContext(ctx, "entry can't be stored and becomes a dead letter", "kind", refused.entry.Kind,
+			"id", refused.entry.ID, "err", refused.reason)
+		dead := refused.entry
+		dead.Kind = entry.ToStore(dead.Kind)
+		if err := r.options.Dead.Bury(ctx, dead, refused.reason.Error()); err != nil {
+			return err
+		}
+		b.refused = b.refused[1:]
+		r.mu.Lock()
+		r.state.Buried++
+		r.mu.Unlock()
+	}
+	return nil
+}
+
+// decode reads the entries of a batch.
+func (r *Recorder) decode(entries []queue.Entry) *batch {
+	b := new(batch)
+	for _, e := range entries {
+		var err error
+		switch e.Kind {
+		case entry.KindVisit, entry.KindStoreVisit:
+			var v *entry.Visit
+			if v, err = entry.DecodeVisit(e.Data); err == nil {
+				b.visits = append(b.visits, item[store.Visit]{*v, e})
+			}
+		case entry.KindSweep, entry.KindStoreSweep:
+			var s *entry.Sweep
+			if s, err = entry.DecodeSweep(e.Data); err == nil {
+				b.sweeps = append(b.sweeps, item[store.Sweep]{store.Sweep{
+					Time: s.Time, Started: s.Started, Ended: s.Ended, Hosts: s.Hosts, Visited: s.Visited, Failed: s.Failed,
+				}, e})
+			}
+		default:
+			err = fmt.Errorf("%w: it is of the kind %q, which this program does not know", entry.ErrUnreadable, e.Kind)
+		}
+		if err != nil {
+			b.refused = append(b.refused, refusal{e, err})
+		}
+	}
+	return b
+}
+
+// stored notes that a batch is in the database.
+func (r *Recorder) stored(b *batch) {
+	r.available()
+	if b.written > 0 {
+		r.log.Info("reports stored", "visits", b.written, "statistics", b.rows)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.state.Visits += b.written
+	r.state.Rows += b.rows
+	r.state.Batches++
+}
+
+func (r *Recorder) available() {
+	r.mu.Lock()
+	away := r.state.Away
+	r.state.Away, r.state.Reason = time.Time{}, nil
+	r.mu.Unlock()
+	if !away.IsZero() {
+		r.log.Info("database is available again", "away", away)
+	}
+}
+
+// failed notes that the database can't be used.
+func (r *Recorder) failed(err error, retry time.Duration) {
+	r.mu.Lock()
+	if r.state.Away.IsZero() {
+		r.state.Away = r.options.Now()
+	}
+	r.state.Reason = err
+	away := r.state.Away
+	r.mu.Unlock()
+	r.log.Error("database is not available: reports wait in the queue", "err", err, "away", away, "retry", retry)
+	r.attempted(err)
+}
+
+// attempted tells those who wait for the work to settle that it has failed for now.
+func (r *Recorder) attempted(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.failure = err
+	close(r.changed)
+	r.changed = make(chan struct{})
+}
+
+// pause waits; false if ctx ended.
+func (r *Recorder) pause(ctx context.Context, wait time.Duration) bool {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-r.hurry:
+	case <-ctx.Done():
+		return false
+	}
+	return true
+}

@@ -1,0 +1,218 @@
+package watch
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+
+	"muster/internal/alert"
+	"muster/internal/config"
+	"muster/internal/entry"
+	"muster/internal/mail"
+	"muster/internal/outbox"
+	"muster/internal/report"
+)
+
+func newWatched(h *config.Host) watched {
+	limits := make([]alert.Limit, len(h.Limits))
+	for i, l := range h.Limits {
+		limits[i] = alert.Limit(l)
+	}
+	return watched{limits: limits, groups: strings.Join(h.Groups, "/"), receivers: h.Mail}
+}
+
+// The conditions of the server itself that people are told of.
+const (
+	DatabaseAway   = "server.database.away"   // s, for how long
+	QueueUsage     = "server.queue.usage"     // %, of the bytes that may wait
+	ReportsRefused = "server.reports.refused" // 1, in the sweep, because the queue took no more
+	DeadLetters    = "server.dead.letters"    // 1, that wait for a person
+)
+
+// serverLimits are the limits of the server itself.
+func serverLimits() []alert.Limit {
+	above := func(statistic, unit string, value float64) alert.Limit {
+		return alert.Limit{Statistic: statistic, Unit: unit, Above: &value}
+	}
+	return []alert.Limit{
+		above(DatabaseAway, "s", 60), above(QueueUsage, "%", 80), above(ReportsRefused, "1", 0), above(DeadLetters, "1", 0),
+	}
+}
+
+// sweep judges how the server was at the end of a sweep, posts a letter to everybody who has news, and writes down who
+// was told. The beginning of a sweep, and an end that was worked on before, are nothing.
+func (w *Watch) sweep(ctx context.Context, s *entry.Sweep, number uint64) error {
+	if s.Ended.IsZero() || number <= w.state.posted {
+		return nil
+	}
+	o := alert.Observation{Host: Server, Reasons: make(map[string]string)}
+	for _, c := range s.Conditions {
+		o.Statistics = append(o.Statistics, report.Statistic{Name: c.Name, Unit: c.Unit, Kind: report.Gauge, Value: c.Value})
+		o.Reasons[c.Name] = c.Text
+	}
+	if len(s.Conditions) > 0 {
+		w.evaluate(ctx, o, s.Ended, s.Time, number)
+	}
+	w.settle(number)
+	for _, l := range w.news(s, number) {
+		outcome, err := w.options.Letters.Post(ctx, l.digest)
+		if err != nil {
+			return err
+		}
+		if outcome == outbox.Deferred {
+			w.log.InfoContext(ctx, "mail is put off: an earlier one still waits for the mail server", "to", l.digest.To,
+				"raised", len(l.digest.Raised), "ended", len(l.digest.Ended))
+			continue
+		}
+		w.told(l, number)
+	}
+	if err := w.write(ctx, number); err != nil {
+		return err
+	}
+	if err := w.options.Table.Put(ctx, postedKey, strconv.AppendUint(nil, number, 10)); err != nil {
+		return err
+	}
+	w.state.posted = number
+	return nil
+}
+
+// letter is the mail of one receiver, with the alerts that it tells of.
+type letter struct {
+	digest mail.Digest
+	alerts []*entryOf
+}
+
+// news returns one letter for each receiver who is to be told something, ordered by receiver: alerts that fire and of
+// which it was told nothing, and those that are over of which it was not told so. What this very sweep has told, before
+// the process was killed or the table failed, is in its letters again: so they are the same, and known to the outbox.
+func (w *Watch) news(s *entry.Sweep, number uint64) []*letter {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	letters := make(map[string]*letter)
+	ongoing := make(map[string]int)
+	for host, alerts := range w.state.hosts() {
+		receivers := w.receivers(host)
+		for _, e := range alerts {
+			if e.Alert.Raised.IsZero() || e.Over {
+				continue
+			}
+			for _, to := range receivers {
+				if told := e.Told[to]; told.Phase == e.Alert.Phase && told.Sweep != number {
+					if e.Alert.Phase == alert.Firing {
+						ongoing[to]++
+					}
+					continue
+				}
+				l := letters[to]
+				if l == nil {
+					l = &letter{digest: mail.Digest{To: to, Sweep: s.Time, Now: s.Ended, Hosts: s.Hosts, Failed: s.Failed}}
+					letters[to] = l
+				}
+				l.add(e, w.watched[host].groups)
+			}
+		}
+	}
+	sorted := make([]*letter, 0, len(letters))
+	for to, l := range letters {
+		l.digest.Ongoing = ongoing[to]
+		l.sort()
+		sorted = append(sorted, l)
+	}
+	slices.SortFunc(sorted, func(a, b *letter) int { return strings.Compare(a.digest.To, b.digest.To) })
+	return sorted
+}
+
+// receivers returns who is told of a host; nobody where there is no mail server.
+func (w *Watch) receivers(host string) []string {
+	if w.options.Letters == nil {
+		return nil
+	}
+	known, ok := w.watched[host]
+	if !ok {
+		return w.options.Others
+	}
+	return known.receivers
+}
+
+func (l *letter) add(e *entryOf, groups string) {
+	l.alerts = append(l.alerts, e)
+	a := &e.Alert
+	item := mail.Item{
+		Notice: a.ID + "/" + string(a.Phase), Host: a.Host, Groups: groups, Statistic: a.Statistic,
+		Instance: a.Instance, Unit: a.Unit, Limit: a.Limit, Text: a.Text, Value: a.Value, Since: a.Since, Ended: a.Ended,
+	}
+	if a.Phase == alert.Resolved {
+		l.digest.Ended = append(l.digest.Ended, item)
+	} else {
+		l.digest.Raised = append(l.digest.Raised, item)
+	}
+}
+
+// sort makes the same letter of the same alerts, whatever their order.
+func (l *letter) sort() {
+	for _, items := range [][]mail.Item{l.digest.Raised, l.digest.Ended} {
+		slices.SortFunc(items, func(a, b mail.Item) int {
+			return strings.Compare(a.Host+"\x00"+a.Notice, b.Host+"\x00"+b.Notice)
+		})
+	}
+}
+
+// told notes that a receiver knows what a letter says, by the sweep of this number.
+func (w *Watch) told(l *letter, number uint64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, e := range l.alerts {
+		if e.Told == nil {
+			e.Told = make(map[string]telling, 1)
+		}
+		e.Told[l.digest.To] = telling{e.Alert.Phase, number}
+		e.projected = false
+		w.state.shards[shardOf(e.Alert.Host)].changes++
+	}
+	w.nudge()
+}
+
+// settle ends the news of alerts that are over and of which everybody knows, and forgets those that the database has,
+// too. What the sweep of this number has told stays as it is, for its letters.
+func (w *Watch) settle(number uint64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i := range w.state.shards {
+		sh := &w.state.shards[i]
+		for host, alerts := range sh.hosts {
+			for _, e := range alerts {
+				if e.Alert.Phase == alert.Resolved && !e.Over && !e.toldBy(number) && w.everybodyKnows(e) {
+					e.Over = true
+					sh.changes++
+				}
+			}
+			left := slices.DeleteFunc(slices.Clone(alerts), func(e *entryOf) bool { return e.Over && e.projected })
+			if len(left) < len(alerts) {
+				sh.changes++
+				sh.put(host, left)
+			}
+		}
+	}
+}
+
+// everybodyKnows reports whether all receivers were told of an alert's phase, or need not be.
+func (w *Watch) everybodyKnows(e *entryOf) bool {
+	if e.Alert.Raised.IsZero() {
+		return true
+	}
+	for _, to := range w.receivers(e.Alert.Host) {
+		if e.Told[to].Phase != e.Alert.Phase {
+			return false
+		}
+	}
+	return true
+}
+
+// notified returns the phase that all receivers were told of last, for the database.
+func (w *Watch) notified(e *entryOf) string {
+	if len(e.Told) > 0 && (e.Over || w.everybodyKnows(e)) {
+		return string(e.Alert.Phase)
+	}
+	return ""
+}

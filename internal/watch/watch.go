@@ -1,0 +1,335 @@
+// Package watch holds the limits against what hosts report and decides who is told: it is the queue's reader that knows
+// the alerts.
+//
+// It needs the queue and nothing else. Visits are evaluated in the order of the stream, by package alert; what is known
+// of the alerts is in a durable table beside the queue; at the end of each sweep every receiver who has news gets one
+// letter, which goes to the outbox. The table alerts of the database is a projection that follows when it can.
+//
+// # Once
+//
+// A killed process evaluates again what it had not noted as done. That changes nothing and tells nobody twice:
+//
+//   - Evaluation is deterministic, so the same entries on the same state give the same alerts and notices.
+//   - The state says, shard by shard, up to which entry it is evaluated; older entries are passed over for its hosts.
+//   - Letters of a sweep are posted before the state says that they are, and the outbox knows a letter that it has. The
+//     state says of each telling by which sweep: until all of the state is written, the sweep's letters are composed of
+//     what it has told, too, and so are the same.
+//   - The position in the queue moves last.
+//
+// What a killed process may forget is how the value of an alert moved while its phase stayed; the next visit says it
+// again. And one that is started again with another configuration, between the posting of a letter and the note of that,
+// may tell the letter's news again, with what the new configuration adds.
+//
+// # Told
+//
+// With each alert goes what each receiver was told of it. Someone whose letter is put off, because an earlier one still
+// waits for the mail server, has news still at the end of the next sweep; an alert that is over by then is told as such.
+package watch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"muster/internal/alert"
+	"muster/internal/config"
+	"muster/internal/entry"
+	"muster/internal/mail"
+	"muster/internal/outbox"
+	"muster/internal/queue"
+	"muster/internal/store"
+)
+
+// Server is the host, in alerts and mails, that stands for the server itself. No configured host can have this name.
+const Server = "(server)"
+
+const (
+	readBytes  = 2 << 20          // of entries that are evaluated before the state is written
+	retryFirst = time.Second      // before the second attempt to write …
+	retryMost  = 30 * time.Second // … doubled each time up to this
+	countsKept = 100              // sweeps whose counts are remembered
+)
+
+// Reader is what the watch needs of the queue.
+type Reader interface {
+	Next(ctx context.Context, bytes int) ([]queue.Entry, error)
+	Done(ctx context.Context, p queue.Position) error
+	Wait(ctx context.Context) error
+}
+
+// Table is a durable map for the state.
+type Table interface {
+	All(ctx context.Context) (map[string][]byte, error)
+	Put(ctx context.Context, key string, value []byte) error
+	Delete(ctx context.Context, key string) error
+}
+
+// Letters takes what receivers are told.
+type Letters interface {
+	Post(ctx context.Context, d mail.Digest) (outbox.Outcome, error)
+}
+
+// Projection takes what is known of alerts, for people to query.
+type Projection interface {
+	SaveAlerts(ctx context.Context, alerts []store.Alert) error
+}
+
+// Options are what a watch works with.
+type Options struct {
+	Hosts   []config.Host
+	Others  []string // receivers of what concerns the server, or hosts that the configuration no longer has
+	Reader  Reader
+	Table   Table
+	Letters Letters // nil: nobody is mailed, alerts are logged and projected
+	Logger  *slog.Logger
+	Now     func() time.Time
+}
+
+// Watch knows the alerts. Make it with New, and let one goroutine Run it and another Project.
+type Watch struct {
+	options Options
+	log     *slog.Logger
+	watched map[string]watched // by host
+
+	mu     sync.Mutex
+	state  *state
+	sweeps map[time.Time]*Counts
+	order  []time.Time   // of the sweeps that are counted, oldest first
+	dirty  chan struct{} // holds a token where there may be something to project
+	hurry  chan struct{} // holds a token where that is not to wait
+
+	attempted chan struct{} // closed and replaced when the database was tried …
+	failed    error         // … and what came of it
+}
+
+// watched is what the configuration says of a host.
+type watched struct {
+	limits    []alert.Limit
+	groups    string
+	receivers []string
+}
+
+// Counts is what a sweep came to.
+type Counts struct{ Raised, Ended, Firing int }
+
+// New takes up the alerts where they stood. The error is the table's, or says what in it can't be read.
+func New(ctx context.Context, o Options) (*Watch, error) {
+	w := &Watch{
+		options: o,
+		log:     o.Logger,
+		watched: make(map[string]watched, len(o.Hosts)+1),
+		sweeps:  make(map[time.Time]*Counts),
+		dirty:   make(chan struct{}, 1),
+		hurry:   make(chan struct{}, 1),
+
+		attempted: make(chan struct{}),
+	}
+	for i := range o.Hosts {
+		w.watched[o.Hosts[i].Name] = newWatched(&o.Hosts[i])
+	}
+	w.watched[Server] = watched{limits: serverLimits(), receivers: o.Others}
+	all, err := o.Table.All(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if w.state, err = readState(all); err != nil {
+		return nil, err
+	}
+	w.forget()
+	w.nudge()
+	return w, nil
+}
+
+// forget ends the alerts of hosts that the configuration no longer has.
+func (w *Watch) forget() {
+	now := w.options.Now()
+	for host, alerts := range w.state.hosts() {
+		if _, known := w.watched[host]; known {
+			continue
+		}
+		next, notices := alert.Forget(alerts.open(), now)
+		w.state.replace(host, next)
+		for _, n := range notices {
+			w.announce(context.Background(), n.Alert, host)
+		}
+	}
+}
+
+// Run evaluates what is reported until ctx ends.
+func (w *Watch) Run(ctx context.Context) {
+	for {
+		entries, err := w.options.Reader.Next(ctx, readBytes)
+		if err != nil {
+			if !pause(ctx, retryFirst, nil) {
+				return
+			}
+			continue
+		}
+		if !w.work(ctx, entries) {
+			return
+		}
+	}
+}
+
+// work evaluates entries and notes that it is done; false if ctx ended first.
+func (w *Watch) work(ctx context.Context, entries []queue.Entry) bool {
+	for _, e := range entries {
+		switch e.Kind {
+		case entry.KindVisit:
+			w.visited(ctx, e)
+		case entry.KindSweep:
+			s, err := entry.DecodeSweep(e.Data)
+			if err != nil {
+				w.log.ErrorContext(ctx, "the end of a sweep can't be read: its news is mailed with the next", "err", err)
+				continue
+			}
+			if !w.persist(ctx, func() error { return w.sweep(ctx, s, e.Number) }) {
+				return false
+			}
+		}
+	}
+	last := entries[len(entries)-1]
+	return w.persist(ctx, func() error {
+		if err := w.write(ctx, last.Number); err != nil {
+			return err
+		}
+		return w.options.Reader.Done(ctx, last.Position)
+	})
+}
+
+// persist repeats what must succeed before anything else makes sense; false if ctx ended first.
+func (w *Watch) persist(ctx context.Context, do func() error) bool {
+	for wait := retryFirst; ; wait = min(2*wait, retryMost) {
+		err := do()
+		if err == nil {
+			return true
+		}
+		if ctx.Err() != nil {
+			return false
+		}
+		w.log.ErrorContext(ctx, "alerts can't be written: limits are judged again when they can", "err", err, "retry", wait)
+		if !pause(ctx, wait, nil) {
+			return false
+		}
+	}
+}
+
+// visited evaluates the limits of the visited host. A visit that can't be read, which the recorder reports, and one that
+// says nothing of its host are passed over.
+func (w *Watch) visited(ctx context.Context, e queue.Entry) {
+	v, err := entry.DecodeVisit(e.Data)
+	if err != nil || v.Skipped {
+		return
+	}
+	o := alert.Observation{Host: v.Host}
+	if v.Report == nil {
+		o.Failed = true
+		o.Text = fmt.Sprintf("%s: %s; %s", v.Stage, v.Error, v.Advice)
+	} else {
+		o.Statistics = v.Report.Statistics
+		o.Incomplete = len(v.Report.Failures) > 0
+	}
+	w.evaluate(ctx, o, v.Started, v.Sweep, e.Number)
+}
+
+// evaluate judges an observation that the entry of this number brought.
+func (w *Watch) evaluate(ctx context.Context, o alert.Observation, at, sweep time.Time, number uint64) {
+	host, known := w.watched[o.Host]
+	if !known {
+		return // taken out of the configuration while it waited
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.state.has(o.Host, number) {
+		return
+	}
+	next, notices := alert.Evaluate(host.limits, w.state.open(o.Host), o, at)
+	w.state.replace(o.Host, next)
+	if len(next) > 0 {
+		w.nudge()
+	}
+	counts := w.count(sweep)
+	for _, n := range notices {
+		if n.Alert.Phase == alert.Firing {
+			counts.Raised++
+		} else {
+			counts.Ended++
+		}
+		w.announce(ctx, n.Alert, o.Host)
+	}
+}
+
+// announce logs what people may want to know.
+func (w *Watch) announce(ctx context.Context, a alert.Alert, host string) {
+	log := w.log.With("host", host, "statistic", a.Statistic, "instance", a.Instance, "value", a.Value,
+		"limit", a.Limit, "since", a.Since, "text", a.Text)
+	if a.Phase == alert.Firing {
+		log.WarnContext(ctx, "alert")
+	} else {
+		log.InfoContext(ctx, "alert is over")
+	}
+}
+
+// count returns the counts of a sweep. mu is held.
+func (w *Watch) count(sweep time.Time) *Counts {
+	c := w.sweeps[sweep]
+	if c == nil {
+		c = new(Counts)
+		w.sweeps[sweep] = c
+		w.order = append(w.order, sweep)
+		if len(w.order) > countsKept {
+			delete(w.sweeps, w.order[0])
+			w.order = w.order[1:]
+		}
+	}
+	return c
+}
+
+// Settle returns when everything that is in the queue when it is called is evaluated and the letters are posted, or ctx
+// ends.
+func (w *Watch) Settle(ctx context.Context) error { return w.options.Reader.Wait(ctx) }
+
+// Counts returns what a sweep came to, as far as it is evaluated, and how many alerts fire now.
+func (w *Watch) Counts(sweep time.Time) Counts {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var c Counts
+	if known := w.sweeps[sweep]; known != nil {
+		c = *known
+	}
+	c.Firing, _ = w.state.count()
+	return c
+}
+
+// Open returns how many alerts fire and how many are pending.
+func (w *Watch) Open() (firing, pending int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.state.count()
+}
+
+// pause waits, until there is a token in hurry at most; false if ctx ended.
+func pause(ctx context.Context, wait time.Duration, hurry <-chan struct{}) bool {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-hurry:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (w *Watch) nudge() {
+	select {
+	case w.dirty <- struct{}{}:
+	default:
+	}
+}
+
+var errTable = errors.New("what is known of the alerts can't be read")

@@ -259,7 +259,7 @@ func TestDumpCommand(t *testing.T) {
 		"sqlite:/var/lib/m.db":                   "",
 		"mysql://u@h:3307/n?tls=true":            "mysqldump --single-transaction --host=h --port=3307 --user=u --password n > 'a b'",
 		"mysql://u@h/n":                          "mysqldump --single-transaction --host=h --user=u --password n > 'a b'",
-		"mysql://o%27x@h/n%20m?socket=/run/m.so": `mysqldump --single-transaction --socket=/run/m.so '--user=o'\''x' --password 'n m' > 'a b'`,
+		"mysql://o%27x@h/n%20m?socket=/run/m.so": `mysqldump --single-transaction --socket=/run/m.so --user='o'\''x' --password 'n m' > 'a b'`,
 		"postgres://u@h/n?sslmode=verify-full":   "pg_dump --format=custom --file='a b' 'postgres://u@h/n?sslmode=verify-full'",
 	} {
 		if got := dumpCommand(database, "a b"); got != want {

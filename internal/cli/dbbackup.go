@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strings"
 
+	"muster/internal/remote"
 	"muster/internal/report"
 )
 
@@ -67,29 +68,17 @@ func dumpCommand(database, file string) string {
 		return ""
 	}
 	if u.Scheme == "postgres" {
-		return "pg_dump --format=custom --file=" + shellWord(file) + " " + shellWord(database)
+		return "pg_dump --format=custom --file=" + remote.Quote(file) + " " + remote.Quote(database)
 	}
-	words := []string{"mysqldump", "--single-transaction", "--host=" + u.Hostname()}
-	if u.Port() != "" {
-		words = append(words, "--port="+u.Port())
-	}
+	words := []string{"mysqldump", "--single-transaction"}
 	if socket := u.Query().Get("socket"); socket != "" {
-		words = []string{"mysqldump", "--single-transaction", "--socket=" + socket}
+		words = append(words, "--socket="+remote.Quote(socket))
+	} else {
+		words = append(words, "--host="+remote.Quote(u.Hostname()))
+		if u.Port() != "" {
+			words = append(words, "--port="+u.Port())
+		}
 	}
-	words = append(words, "--user="+u.User.Username(), "--password", strings.TrimPrefix(u.Path, "/"))
-	for i := range words {
-		words[i] = shellWord(words[i])
-	}
-	return strings.Join(words, " ") + " > " + shellWord(file)
-}
-
-// shellWord returns text as one word of a POSIX shell.
-func shellWord(text string) string {
-	plain := func(c rune) bool {
-		return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune("-_=/.:@%+,", c)
-	}
-	if text != "" && !strings.ContainsFunc(text, func(c rune) bool { return !plain(c) }) {
-		return text
-	}
-	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
+	words = append(words, "--user="+remote.Quote(u.User.Username()), "--password", remote.Quote(strings.TrimPrefix(u.Path, "/")))
+	return strings.Join(words, " ") + " > " + remote.Quote(file)
 }

@@ -31,6 +31,9 @@ func (q *Queue) Reader(name string) (*Reader, error) {
 	return r, nil
 }
 
+// Backlog returns what the reader has not done yet, as State has it.
+func (r *Reader) Backlog() Backlog { return r.queue.State().Readers[r.name] }
+
 // Next returns the entries that follow those that it returned before, in the order of the stream: all that wait, whole
 // groups, until they have the given number of bytes. It blocks until there is one, or ctx ends. A group that can't be
 // unpacked is a dead letter; Next goes on behind it.

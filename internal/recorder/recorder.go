@@ -43,6 +43,7 @@ type Reader interface {
 	Next(ctx context.Context, bytes int) ([]queue.Entry, error)
 	Done(ctx context.Context, p queue.Position) error
 	Wait(ctx context.Context) error
+	Backlog() queue.Backlog
 }
 
 // Graveyard takes what can't be stored.
@@ -269,7 +270,12 @@ func (r *Recorder) failed(err error, retry time.Duration) {
 	r.state.Reason = err
 	away := r.state.Away
 	r.mu.Unlock()
-	r.log.Error("database is not available: reports wait in the queue", "err", err, "away", away, "retry", retry)
+	backlog := r.options.Reader.Backlog()
+	line := r.log.With("err", err, "away", away, "retry", retry, "waiting", backlog.Entries)
+	if !backlog.Oldest.IsZero() {
+		line = line.With("oldest", backlog.Oldest)
+	}
+	line.Error("database is not available: reports wait in the queue")
 	r.attempted(err)
 }
 

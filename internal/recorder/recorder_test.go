@@ -164,8 +164,10 @@ func TestADatabaseThatIsAway(t *testing.T) {
 			t.Errorf("Settle = %v", err)
 		}
 		w.wantStored(t, "v0", "v1", "v2", "v3")
-		if text := log.String(); !strings.Contains(text, "database is not available") || !strings.Contains(text, "available again") {
-			t.Errorf("the log does not say that the database went and came:\n%s", text)
+		for _, want := range []string{"database is not available", "waiting=3 oldest=2026-01-02T03:04:05.000Z", "available again"} {
+			if !strings.Contains(log.String(), want) {
+				t.Errorf("the log does not say %q:\n%s", want, log)
+			}
 		}
 	})
 }

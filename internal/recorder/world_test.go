@@ -93,6 +93,9 @@ func (w *world) give() {
 	w.passed = make(chan struct{})
 }
 
+// oldest is when the oldest entry that waits was put, for the log.
+var oldest = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
 // process reads the queue from where the work was done last.
 type process struct {
 	*world
@@ -140,6 +143,12 @@ func (p *process) Done(_ context.Context, at queue.Position) error {
 		p.done = at.Sequence
 		p.give()
 	})
+}
+
+func (p *process) Backlog() queue.Backlog {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return queue.Backlog{Entries: uint64(len(p.entries)) - p.done, Oldest: oldest}
 }
 
 func (p *process) Wait(ctx context.Context) error {

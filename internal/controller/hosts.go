@@ -92,7 +92,7 @@ func (p *pass) resolve(c config.Host) (visit.Host, *failure.Error) {
 	if c.Key == "" {
 		return host, nil
 	}
-	key := load(p, p.hosts.keys, []string{c.Key}, func() (ssh.Signer, error) { return remote.LoadKey(c.Key) })
+	key := load(p, p.hosts.keys, []string{c.Key}, func() (ssh.Signer, error) { return remote.LoadKey(c.Key, "") })
 	if key.err != nil {
 		return host, failure.From(failure.Authentication, key.err)
 	}

@@ -204,7 +204,7 @@ func (d *dialer) algorithms() []string {
 func (d *dialer) handshake(ctx context.Context, w *wire) (*Conn, error) {
 	defer d.start(ctx, w)()
 	d.login.wire, d.unpinned = w, false
-	login, over := context.WithCancel(ctx)
+	login, over := context.WithCancel(context.WithoutCancel(ctx)) // ends with the wire, which then knows why
 	defer over()
 	w.atEnd(over)
 

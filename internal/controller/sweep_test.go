@@ -163,7 +163,7 @@ func newTestController(t *testing.T, n, parallel int) (*Controller, *fakeVisitor
 	f := &fakeVisitor{}
 	h := &heard{t: t, open: make(map[time.Time]bool)}
 	return &Controller{
-		config: cfg, log: log, now: time.Now, visitor: f, hosts: newHosts(cfg.Hosts),
+		config: cfg, log: log, now: time.Now, visitor: f, hosts: newHosts(cfg.Hosts, nil, log),
 		keeper: newKeeper(new(fakeQueue), cfg.Hosts), behind: new(fakeFollower),
 		observers: visit.Observers{newJournal(log), h}, slots: make(chan struct{}, parallel),
 		claimed: make(map[string]struct{}),
@@ -342,7 +342,7 @@ func TestSweepReturnsWhatObserversSay(t *testing.T) {
 
 func TestHostWhoseKeyCantBeReadFailsAlone(t *testing.T) {
 	c, f, h := newTestController(t, 3, 3)
-	c.hosts.configured[1].Key = filepath.Join(t.TempDir(), "missing")
+	c.hosts.configured[1].Keys = []string{filepath.Join(t.TempDir(), "missing")}
 	f.took = map[string]time.Duration{"h0": time.Millisecond, "h2": time.Millisecond}
 	summary, err := c.Run(t.Context())
 	if err != nil {

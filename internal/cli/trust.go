@@ -250,7 +250,7 @@ type question struct {
 	all    bool // yes to all that are unknown
 	none   bool // no more questions
 	silent bool // there was something to ask, and nobody to answer
-	lines  chan string
+	input  *bufio.Reader
 }
 
 // ask asks whether to record a key. A changed one is asked about even after "all".
@@ -286,20 +286,21 @@ func (q *question) ask(ctx context.Context, f *trusted) bool {
 	}
 }
 
-// read reads a line; false if there is none, or ctx ends first.
+// read reads a line; false if there is none, or ctx ends first. Then the read goes on until the process ends: a terminal
+// can't be made to give up one.
 func (q *question) read(ctx context.Context) (string, bool) {
-	if q.lines == nil {
-		q.lines = make(chan string)
-		// A terminal can't be made to give up a read: this ends with the process, or with the input.
-		go func() {
-			defer close(q.lines)
-			for lines := bufio.NewScanner(q.env.Stdin); lines.Scan(); {
-				q.lines <- strings.ToLower(strings.TrimSpace(lines.Text()))
-			}
-		}()
+	if q.input == nil {
+		q.input = bufio.NewReader(q.env.Stdin)
 	}
+	lines := make(chan string, 1)
+	go func() {
+		defer close(lines)
+		if line, err := q.input.ReadString('\n'); err == nil {
+			lines <- strings.ToLower(strings.TrimSpace(line))
+		}
+	}()
 	select {
-	case line, ok := <-q.lines:
+	case line, ok := <-lines:
 		return line, ok
 	case <-ctx.Done():
 		fmt.Fprintln(q.env.Stdout)

@@ -152,3 +152,39 @@ func fingerprint(t *testing.T, s *sshtest.Server) string {
 	}
 	return ssh.FingerprintSHA256(key)
 }
+
+// TestDocumentedTrust runs what docs/configuration.md says of host keys and of refused passwords, with the fingerprint of
+// the server that takes web1's place.
+func TestDocumentedTrust(t *testing.T) {
+	server := trustServer(t)
+	p := newPlace(t)
+	p.write("muster.xml", fmt.Sprintf(`<muster xmlns="urn:muster:config:1"><server data="data"/>
+  <host name="web1" address="127.0.0.1" port="%d" user="monitor" password="p" known-hosts="known_hosts"/></muster>
+`, server.Addr().Port))
+	commands := 0
+	for _, block := range blocks(t, "docs/configuration.md", "sh") {
+		for line := range strings.Lines(block) {
+			command, _, _ := strings.Cut(line, "#")
+			words := strings.Fields(command)
+			if len(words) < 2 || words[0] != "muster" || words[1] != "trust" && words[1] != "login" {
+				continue
+			}
+			want := 0
+			for i, word := range words {
+				if strings.HasPrefix(word, "SHA256:") {
+					words[i] = fingerprint(t, server)
+				}
+			}
+			if len(words) == 2 {
+				want = 1 // nobody is there to answer
+			}
+			if r := p.muster(words[1:]...); r.status != want {
+				t.Errorf("%v: %+v", words, r)
+			}
+			commands++
+		}
+	}
+	if commands != 5 {
+		t.Errorf("%d commands ran, want five", commands)
+	}
+}

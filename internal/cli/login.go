@@ -32,7 +32,7 @@ Exit status: 0 done; 2 usage or configuration; 3 the queue could not be used.`
 
 // Run forgets refusals.
 func (c loginRetryCommand) Run(ctx context.Context, env Env) error {
-	cfg, err := c.load()
+	cfg, err := c.load(ctx)
 	if err != nil {
 		return err
 	}

@@ -61,7 +61,7 @@ const (
 
 // Run shows keys and records them.
 func (c trustCommand) Run(ctx context.Context, env Env) error {
-	cfg, err := c.loadFleet()
+	cfg, err := c.loadFleet(ctx)
 	if err != nil {
 		return err
 	}

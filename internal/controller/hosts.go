@@ -62,16 +62,31 @@ func newHosts(configured []config.Host, guard *passwords.Guard, log *slog.Logger
 	}
 }
 
+// machines returns the hosts of a configuration, each after the machines on the way to it, and none twice.
+func machines(configured []config.Host) []*config.Host {
+	var all []*config.Host
+	seen := make(map[string]bool)
+	var add func(c *config.Host)
+	add = func(c *config.Host) {
+		if c == nil || seen[c.Name] {
+			return
+		}
+		seen[c.Name] = true
+		add(c.Via)
+		all = append(all, c)
+	}
+	for i := range configured {
+		add(&configured[i])
+	}
+	return all
+}
+
 // accounts returns where passwords of the configuration are sent, machines on the way included.
 func accounts(configured []config.Host) []passwords.Account {
 	var all []passwords.Account
-	seen := make(map[*config.Host]bool)
-	for i := range configured {
-		for c := &configured[i]; c != nil && !seen[c]; c = c.Via {
-			seen[c] = true
-			if !c.Password.Empty() {
-				all = append(all, account(c))
-			}
+	for _, c := range machines(configured) {
+		if !c.Password.Empty() {
+			all = append(all, account(c))
 		}
 	}
 	return all

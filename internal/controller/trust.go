@@ -24,7 +24,7 @@ type Trust struct {
 
 // HostKey is what was seen of a host.
 type HostKey struct {
-	Host    string           // its name in the configuration
+	Host    string           // its name in the configuration, or that of a machine on the way to one
 	Address string           // address:port
 	Pinned  bool             // the configuration pins its fingerprint: nothing is to be recorded
 	Shown   *remote.ShownKey // nil: it could not be seen, and Failure says why
@@ -38,8 +38,8 @@ func NewTrust(c *config.Config) *Trust {
 	return &Trust{config: c, hosts: newHosts(c.Hosts, nil, slog.New(slog.DiscardHandler))}
 }
 
-// Show connects to the named hosts, or to all if none is named, and returns what each shows, in the order of the
-// configuration. It returns when all are seen, or ctx has ended, of which the failures then tell. The error names a host
+// Show connects to the named machines, or to all if none is named, and returns what each shows, in the order of the
+// configuration, and those on the way to a host before it. It returns when all are seen, or ctx has ended, of which the failures then tell. The error names a host
 // that is not in the configuration and wraps ErrConfiguration.
 func (t *Trust) Show(ctx context.Context, names ...string) ([]HostKey, error) {
 	wanted := make(map[string]bool, len(names))
@@ -47,8 +47,7 @@ func (t *Trust) Show(ctx context.Context, names ...string) ([]HostKey, error) {
 		wanted[name] = true
 	}
 	var keys []HostKey
-	for i := range t.config.Hosts {
-		c := &t.config.Hosts[i]
+	for _, c := range machines(t.config.Hosts) {
 		if len(names) > 0 && !wanted[c.Name] {
 			continue
 		}

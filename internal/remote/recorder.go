@@ -74,7 +74,8 @@ func NewRecorder(path string) *Recorder { return &Recorder{path: path, turn: mak
 
 // Record records a host's key, under its address and port, host:port, and returns when that is on disk. A key that is
 // there already is not written again. Another key for the same name is failure.HostKeyChanged, and a revoked one
-// failure.HostKeyRevoked: then nothing is written. Other failures are of the kind failure.Configuration, or of ctx.
+// failure.HostKeyRevoked: then nothing is written. Other failures are of the kind failure.Configuration, or of ctx, after
+// whose end the key may be recorded all the same, beside those of others.
 func (r *Recorder) Record(ctx context.Context, address string, key ssh.PublicKey) error {
 	if refused := r.record(ctx, address, key); refused != nil {
 		return refused

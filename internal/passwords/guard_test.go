@@ -267,6 +267,20 @@ func TestASharedPasswordThatIsRight(t *testing.T) {
 	})
 }
 
+// TestAPasswordThatWasNotSent keeps nobody waiting.
+func TestAPasswordThatWasNotSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hosts := fleet(2*budget, "right horse")
+		g, started := open(t, newTable(), hosts), time.Now()
+		for _, a := range hosts {
+			mustSend(t, g, a, remote.PasswordUnsent)
+		}
+		if took := time.Since(started); took != 0 {
+			t.Errorf("it took %s", took)
+		}
+	})
+}
+
 // TestHostsThatHoldThePassword has hosts that take the password and never answer, before any other was asked.
 func TestHostsThatHoldThePassword(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -53,6 +53,10 @@ func (k Kind) Advice() string {
 		return "see what the host reports so much of; the bounds are in docs/security.md"
 	case ReportInvalid:
 		return "the client on the host may be damaged: remove it, the next sweep uploads it again"
+	case JumpFailed:
+		return "see first to the jump host: no host behind it can be visited without it"
+	case JumpRefused:
+		return "set AllowTcpForwarding yes and a PermitOpen that has the host in the jump host's sshd_config"
 	case Configuration:
 		return "correct the configuration"
 	case Cancelled:

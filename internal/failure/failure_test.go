@@ -21,7 +21,7 @@ func kinds() []failure.Kind {
 		failure.HostKeyUnknown, failure.HostKeyChanged, failure.HostKeyRevoked, failure.LoginFailed, failure.NoSFTP,
 		failure.NoShell, failure.UnknownPlatform, failure.WrongPlatform, failure.PermissionDenied, failure.NoExec,
 		failure.DiskFull, failure.FileFailed, failure.Vanished, failure.ClientFailed, failure.NoReport, failure.ReportCut,
-		failure.ReportAltered, failure.ReportTooLarge, failure.ReportInvalid, failure.Configuration, failure.Cancelled,
+		failure.ReportAltered, failure.ReportTooLarge, failure.ReportInvalid, failure.JumpFailed, failure.JumpRefused, failure.Configuration, failure.Cancelled,
 		failure.Busy, failure.Internal,
 	}
 }

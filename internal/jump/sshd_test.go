@@ -139,7 +139,7 @@ func TestTheJumpHostIsVerifiedAndLoggedInToAsItself(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		spoil func(t *testing.T, s *scene)
-		want   want
+		want  want
 	}{
 		"unknown host key": {
 			func(_ *testing.T, s *scene) { s.jump.Login.HostKeys = none },

@@ -88,7 +88,7 @@ func openRequest(address string) ([]byte, error) {
 // forward opens a channel and carries what goes through it until it is closed on both sides. The tunnel is handed over if
 // somebody still wants it by then.
 func (c *Conn) forward(wanted context.Context, request []byte, opened chan<- *tunnel, refused chan<- error) {
-	channel, requests, err := c.ssh.OpenChannel("direct-tcpip", request)
+	channel, requests, err := c.openChannel("direct-tcpip", request)
 	if err != nil {
 		refused <- err
 		return

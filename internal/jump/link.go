@@ -125,7 +125,7 @@ func (g *Gateway) dial(l *link) bool {
 func (g *Gateway) broke(l *link) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	found := failure.From("", l.conn.Err())
+	found := l.conn.Failure()
 	g.pool.options.Logger.Warn("the connection to a jump host broke", "jump", g.name, "inside", l.inside, "err", found)
 	if g.link == l {
 		g.link = nil

@@ -309,7 +309,7 @@ func TestAJumpHostThatDiesWithFortyVisitsInside(t *testing.T) {
 }
 
 func TestAJumpHostThatFreezes(t *testing.T) {
-	s := newScene(t, jump.Options{Keepalive: 200 * time.Millisecond, Patience: 300 * time.Millisecond})
+	s := newScene(t, jump.Options{Keepalive: 200 * time.Millisecond, Patience: 300 * time.Millisecond, Retry: time.Millisecond})
 	ended := s.hold(t, 10)
 	freeze(t, s.bastion)
 	for range 10 {
@@ -379,13 +379,14 @@ func TestOtherKeysMakeANewConnection(t *testing.T) {
 	reaches(t, s.host(t))
 	ended := s.hold(t, 1)
 	s.jump.Login = login(t, "bastion", s.bastion) // read anew, since the files changed
+	s.jump.Sessions = 2
 	reaches(t, s.host(t))
 	if got := strings.Count(s.bastion.Log(), "Accepted publickey"); got != 2 {
 		t.Errorf("%d logins on the jump host, want 2", got)
 	}
 	select {
 	case err := <-ended:
-		t.Errorf("who was inside was thrown out: %v", err)
+		t.Fatalf("who was inside was thrown out: %v", err)
 	default:
 	}
 	if got := s.pool.Connections(); got != 2 {

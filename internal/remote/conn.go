@@ -85,15 +85,12 @@ func (c *Conn) attach(task func()) bool {
 // Done is closed when the connection has ended, for whatever reason.
 func (c *Conn) Done() <-chan struct{} { return c.over }
 
-// Err returns why the connection ended, a *failure.Error with the host's name; nil while it has not. It may be called at
-// any time.
-func (c *Conn) Err() error {
+// Failure returns why the connection ended; nil while it has not. It may be called at any time.
+func (c *Conn) Failure() *failure.Error {
 	if !c.isOver() {
 		return nil
 	}
-	found := *c.explain(failure.Disconnected, errClosed)
-	found.Host = c.name
-	return &found
+	return c.explain(failure.Disconnected, errClosed)
 }
 
 // Traffic returns the bytes sent and received so far on the wire, encryption and all. It may be called at any time.

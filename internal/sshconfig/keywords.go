@@ -19,25 +19,25 @@ func (r *resolving) other(l *line, value string) {
 	switch l.keyword {
 	case "canonicalizehostname":
 		if value == "yes" || value == "always" {
-			r.problem(l.place, true, `CanonicalizeHostname is not done: write the host's full name as address="…" in muster.xml`)
+			r.problem(l.place, l.keyword, true, `CanonicalizeHostname is not done: write the host's full name as address="…" in muster.xml`)
 		}
 	case "revokedhostkeys":
 		if value != "none" {
-			r.problem(l.place, true, `RevokedHostKeys is not read: mark the keys as @revoked in known_hosts`)
+			r.problem(l.place, l.keyword, true, `RevokedHostKeys is not read: mark the keys as @revoked in known_hosts`)
 		}
 	case "pubkeyauthentication", "passwordauthentication", "kbdinteractiveauthentication",
 		"challengeresponseauthentication", "preferredauthentications":
-		r.problem(l.place, false, fmt.Sprintf(`%s is not looked at: say authentication="…" in muster.xml`, l.keyword))
+		r.problem(l.place, l.keyword, false, fmt.Sprintf(`%s is not looked at: say authentication="…" in muster.xml`, l.keyword))
 	case "addressfamily", "bindaddress", "bindinterface", "ciphers", "kexalgorithms", "macs", "hostkeyalgorithms",
 		"hostbasedacceptedalgorithms", "pubkeyacceptedalgorithms", "pubkeyacceptedkeytypes", "casignaturealgorithms",
 		"requiredrsasize", "pkcs11provider", "smartcarddevice", "securitykeyprovider", "globalknownhostsfile",
 		"knownhostscommand", "verifyhostkeydns", "identitiesonly", "hostbasedauthentication", "gssapiauthentication":
 		if !isDefault(l.keyword, value) {
-			r.problem(l.place, false, fmt.Sprintf("%s is not looked at", l.keyword))
+			r.problem(l.place, l.keyword, false, fmt.Sprintf("%s is not looked at", l.keyword))
 		}
 	default:
 		if !isIrrelevant(l.keyword) {
-			r.problem(l.place, false, fmt.Sprintf("%.64q is no keyword that we know", l.keyword))
+			r.problem(l.place, l.keyword, false, fmt.Sprintf("%.64q is no keyword that we know", l.keyword))
 		}
 	}
 }

@@ -33,13 +33,19 @@ type Settings struct {
 
 // Problem is something that would change how a host is reached, and is not done.
 type Problem struct {
-	File  string
-	Line  int
-	Text  string // what, and what to do about it
-	Fatal bool   // the host would be reached in another way than the file says, or with fewer checks
+	File    string
+	Line    int
+	Keyword string // that is not done, in lower case; match for a condition
+	Text    string // what, and what to do about it
+	Fatal   bool   // the host would be reached in another way than the file says, or with fewer checks
 }
 
-func (p Problem) String() string { return fmt.Sprintf("%s:%d: %s", p.File, p.Line, p.Text) }
+func (p Problem) String() string {
+	if p.Line == 0 {
+		return p.File + ": " + p.Text
+	}
+	return fmt.Sprintf("%s:%d: %s", p.File, p.Line, p.Text)
+}
 
 // resolving is one call of Resolve.
 type resolving struct {
@@ -107,7 +113,7 @@ func (r *resolving) holds(b *block) bool {
 		c := &b.criteria[i]
 		holds, known := r.meets(c)
 		if !known {
-			r.problem(c.at, true, fmt.Sprintf("Match %s is not looked at: say in muster.xml how the host is reached", c.name))
+			r.problem(c.at, "match", true, fmt.Sprintf("Match %s is not looked at: say in muster.xml how the host is reached", c.name))
 			return false
 		}
 		if holds == c.negated {
@@ -206,7 +212,7 @@ func (r *resolving) port(l *line, value string) {
 	switch {
 	case r.Port != 0:
 	case err != nil || port < 1 || port > 65535:
-		r.problem(l.place, true, fmt.Sprintf("Port %.16q is no number from 1 to 65535", value))
+		r.problem(l.place, l.keyword, true, fmt.Sprintf("Port %.16q is no number from 1 to 65535", value))
 	default:
 		r.Port = port
 	}
@@ -219,13 +225,13 @@ func (r *resolving) command(l *line) {
 	}
 	r.proxyCommand = true
 	if !strings.EqualFold(l.rest, none) {
-		r.problem(l.place, true, "ProxyCommand is not run: say ProxyJump, or via=\"…\" in muster.xml (via=\"none\": the host is reached directly)")
+		r.problem(l.place, l.keyword, true, "ProxyCommand is not run: say ProxyJump, or via=\"…\" in muster.xml (via=\"none\": the host is reached directly)")
 	}
 }
 
 // problem notes something once.
-func (r *resolving) problem(at place, fatal bool, text string) {
-	p := Problem{File: at.file, Line: at.line, Text: text, Fatal: fatal}
+func (r *resolving) problem(at place, keyword string, fatal bool, text string) {
+	p := Problem{File: at.file, Line: at.line, Keyword: keyword, Text: text, Fatal: fatal}
 	if !slices.Contains(r.Problems, p) {
 		r.Problems = append(r.Problems, p)
 	}

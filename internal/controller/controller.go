@@ -115,7 +115,6 @@ func New(ctx context.Context, o Options) (_ *Controller, err error) {
 		config:  o.Config,
 		log:     o.Logger,
 		now:     o.Now,
-		hosts:   newHosts(o.Config.Hosts),
 		slots:   make(chan struct{}, o.Config.Server.Parallel),
 		claimed: make(map[string]struct{}),
 	}
@@ -136,6 +135,7 @@ func New(ctx context.Context, o Options) (_ *Controller, err error) {
 		return nil, err
 	}
 	c.behind, c.keeper = behind, newKeeper(behind.queue, o.Config.Hosts)
+	c.hosts = newHosts(o.Config.Hosts, behind.guard, o.Logger)
 	visitor := visit.New(visit.Options{Clients: o.Clients, Logger: o.Logger, Now: o.Now})
 	c.visitor, behind.connections = visitor, visitor.Connections
 	behind.health = newHealth(behind, o)

@@ -1,10 +1,12 @@
 package controller
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -86,6 +88,7 @@ func (p *pipeline) undone(ctx context.Context) (Undone, error) {
 const (
 	pathUndone = "/undone"
 	pathRetry  = "/queue/retry"
+	pathLogin  = "/login/retry"
 )
 
 // retried is the answer to a retry.
@@ -108,6 +111,22 @@ func (p *pipeline) control(h *health.Health) {
 		}
 		answer(w, result, nil)
 	}))
+	h.Handle("POST "+pathLogin, http.HandlerFunc(p.loginRetry))
+}
+
+// loginRetry answers a request to let refused passwords be sent again.
+func (p *pipeline) loginRetry(w http.ResponseWriter, r *http.Request) {
+	var asked loginRetry
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxRequest)).Decode(&asked); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	freed, err := p.guard.Retry(r.Context(), asked.Hosts...)
+	result := loginRetry{Hosts: freed}
+	if err != nil {
+		result.Error = err.Error()
+	}
+	answer(w, result, nil)
 }
 
 func answer(w http.ResponseWriter, v any, err error) {
@@ -249,7 +268,20 @@ func hasQueue(c *config.Config) bool {
 
 // ask asks the server that runs on a data directory.
 func ask(ctx context.Context, folder, method, path string, into any) error {
-	request, err := http.NewRequestWithContext(ctx, method, health.BaseURL+path, nil)
+	return askWith(ctx, folder, method, path, nil, into)
+}
+
+// askWith asks it with a request that is more than its path.
+func askWith(ctx context.Context, folder, method, path string, what, into any) error {
+	var body io.Reader
+	if what != nil {
+		content, err := json.Marshal(what)
+		if err != nil {
+			return err
+		}
+		body = bytes.NewReader(content)
+	}
+	request, err := http.NewRequestWithContext(ctx, method, health.BaseURL+path, body)
 	if err != nil {
 		return err
 	}

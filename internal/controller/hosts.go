@@ -2,6 +2,7 @@ package controller
 
 import (
 	"iter"
+	"log/slog"
 	"os"
 	"slices"
 	"strings"
@@ -12,19 +13,26 @@ import (
 
 	"muster/internal/config"
 	"muster/internal/failure"
+	"muster/internal/passwords"
 	"muster/internal/remote"
 	"muster/internal/visit"
 )
 
-// hosts turns the configuration's hosts into those that a visitor understands: keys and known_hosts files are read, each
-// once however many hosts name it, and again only after the file has changed, so that a host key recorded while the
-// server runs counts from the next sweep on.
+// hosts turns the configuration's hosts into those that a visitor understands: keys, certificates and known_hosts files
+// are read, each once however many hosts name it, and again only after the file has changed, so that a host key recorded
+// while the server runs counts from the next sweep on, and so does a certificate that was renewed.
 type hosts struct {
 	configured []config.Host
+	guard      *passwords.Guard // nil: nobody is asked before a password is sent
+	log        *slog.Logger
 
-	mu    sync.Mutex
-	keys  map[string]*loaded[ssh.Signer]
-	known map[string]*loaded[*remote.HostKeys]
+	mu           sync.Mutex
+	keys         map[string]*loaded[ssh.Signer]
+	publics      map[string]*loaded[ssh.PublicKey]
+	certificates map[string]*loaded[*ssh.Certificate]
+	known        map[string]*loaded[*remote.HostKeys]
+	agents       map[string]*remote.Agent
+	recorders    map[string]*remote.Recorder
 }
 
 // loaded is what was read from files, or why it could not be, as of the files' state then.
@@ -37,78 +45,92 @@ type loaded[T any] struct {
 type fileState struct {
 	size     int64
 	modified time.Time
+	mode     os.FileMode
 }
 
-func newHosts(configured []config.Host) *hosts {
+func newHosts(configured []config.Host, guard *passwords.Guard, log *slog.Logger) *hosts {
 	return &hosts{
-		configured: configured,
-		keys:       make(map[string]*loaded[ssh.Signer]),
-		known:      make(map[string]*loaded[*remote.HostKeys]),
+		configured:   configured,
+		guard:        guard,
+		log:          log,
+		keys:         make(map[string]*loaded[ssh.Signer]),
+		publics:      make(map[string]*loaded[ssh.PublicKey]),
+		certificates: make(map[string]*loaded[*ssh.Certificate]),
+		known:        make(map[string]*loaded[*remote.HostKeys]),
+		agents:       make(map[string]*remote.Agent),
+		recorders:    make(map[string]*remote.Recorder),
 	}
+}
+
+// accounts returns where passwords of the configuration are sent, machines on the way included.
+func accounts(configured []config.Host) []passwords.Account {
+	var all []passwords.Account
+	seen := make(map[*config.Host]bool)
+	for i := range configured {
+		for c := &configured[i]; c != nil && !seen[c]; c = c.Via {
+			seen[c] = true
+			if !c.Password.Empty() {
+				all = append(all, account(c))
+			}
+		}
+	}
+	return all
+}
+
+func account(c *config.Host) passwords.Account {
+	return passwords.Account{Host: c.Name, User: c.User, Address: c.Address, Port: c.Port, Password: c.Password.Reveal()}
 }
 
 // Len returns the number of hosts.
 func (h *hosts) Len() int { return len(h.configured) }
 
 // All yields every host in the order of the configuration, with the failure of a key or known_hosts file that can't be
-// used, or nil. Files are looked at once a pass.
+// used, or nil. Files are looked at once a pass, and agents asked anew for their keys when a host of it wants them.
 func (h *hosts) All() iter.Seq2[visit.Host, *failure.Error] {
 	return func(yield func(visit.Host, *failure.Error) bool) {
 		pass := &pass{hosts: h, seen: make(map[string]bool)}
-		for _, c := range h.configured {
-			if !yield(pass.resolve(c)) {
+		for i := range h.configured {
+			if !yield(pass.resolve(&h.configured[i])) {
 				return
 			}
 		}
 	}
 }
 
-// pass is one walk over the hosts; seen holds the files that were looked at in it.
+// pass is one walk over the hosts; seen holds what was looked at in it.
 type pass struct {
 	hosts *hosts
 	seen  map[string]bool
 }
 
-func (p *pass) resolve(c config.Host) (visit.Host, *failure.Error) {
+func (p *pass) resolve(c *config.Host) (visit.Host, *failure.Error) {
 	p.hosts.mu.Lock()
 	defer p.hosts.mu.Unlock()
 	host := visit.Host{
 		Name:      c.Name,
 		Address:   c.Address,
 		Port:      c.Port,
-		User:      c.User,
-		Password:  c.Password.Reveal(),
 		Directory: c.Directory,
 		Transfer:  visit.Transfer(c.Transfer),
 		Deadlines: visit.Deadlines(c.Timeouts),
 	}
-	known := load(p, p.hosts.known, c.KnownHosts, func() (*remote.HostKeys, error) {
-		return remote.LoadHostKeys(c.KnownHosts...)
-	})
-	if known.err != nil {
-		return host, failure.From(failure.Handshake, known.err)
-	}
-	host.HostKeys = known.value
-	for _, file := range c.Keys {
-		key := load(p, p.hosts.keys, []string{file}, func() (ssh.Signer, error) { return remote.LoadKey(file) })
-		if key.err != nil {
-			return host, failure.From(failure.Authentication, key.err)
-		}
-		host.Signers = append(host.Signers, key.value)
-	}
-	return host, nil
+	access, failed := p.access(c)
+	host.User, host.Password, host.Passwords, host.Methods = access.user, access.password, access.passwords, access.methods
+	host.Signers, host.Agent = access.signers, access.agent
+	host.HostKeys, host.KnownAs = access.hostKeys, access.knownAs
+	return host, failed
 }
 
-// load returns what read made of the files, from the cache while they have not changed.
-func load[T any](p *pass, cache map[string]*loaded[T], files []string, read func() (T, error)) *loaded[T] {
-	name := strings.Join(files, "\n")
+// load returns what read made of the files, from the cache while they have not changed. What is read is told from other
+// readings of the same files by its name.
+func load[T any](p *pass, cache map[string]*loaded[T], name string, files []string, read func() (T, error)) *loaded[T] {
 	cached := cache[name]
 	if cached != nil && p.seen[name] {
 		return cached
 	}
 	p.seen[name] = true
 	state := stateOf(files)
-	if cached != nil && cached.err == nil && slices.Equal(cached.state, state) {
+	if cached != nil && keeps(cached.err) && slices.Equal(cached.state, state) {
 		return cached
 	}
 	fresh := &loaded[T]{state: state}
@@ -121,8 +143,11 @@ func stateOf(files []string) []fileState {
 	states := make([]fileState, len(files))
 	for i, file := range files {
 		if info, err := os.Stat(file); err == nil {
-			states[i] = fileState{info.Size(), info.ModTime()}
+			states[i] = fileState{info.Size(), info.ModTime(), info.Mode()}
 		}
 	}
 	return states
 }
+
+// named joins what a reading of files is told from others by.
+func named(kind string, parts ...string) string { return kind + "\x00" + strings.Join(parts, "\x00") }

@@ -15,6 +15,7 @@ import (
 	"muster/internal/health"
 	"muster/internal/mail"
 	"muster/internal/outbox"
+	"muster/internal/passwords"
 	"muster/internal/queue"
 	"muster/internal/recorder"
 	"muster/internal/store"
@@ -29,8 +30,9 @@ const (
 
 // The tables beside it.
 const (
-	alertTable = "alerts"
-	mailTable  = "mails"
+	alertTable    = "alerts"
+	mailTable     = "mails"
+	passwordTable = "passwords"
 )
 
 // pipeline is everything that comes after a visit: the queue, and those who work on what is in it.
@@ -42,6 +44,7 @@ type pipeline struct {
 	recorder *recorder.Recorder
 	watch    *watch.Watch
 	outbox   *outbox.Outbox // nil: no mail server
+	guard    *passwords.Guard
 	database *database
 
 	health      *health.Health
@@ -59,7 +62,20 @@ func newPipeline(ctx context.Context, o Options) (*pipeline, error) {
 	if p.queue, err = OpenQueue(ctx, o.Config, o.Logger, o.Now); err != nil {
 		return p, err
 	}
+	if p.guard, err = openGuard(ctx, p.queue, o.Config, o.Logger, o.Now); err != nil {
+		return p, err
+	}
 	return p, p.openReaders(ctx)
+}
+
+// openGuard reads which passwords were refused. The error wraps ErrUnusable.
+func openGuard(ctx context.Context, q *queue.Queue, c *config.Config, log *slog.Logger, now func() time.Time) (*passwords.Guard, error) {
+	guard, err := passwords.New(ctx, passwords.Options{Table: q.Table(passwordTable), Logger: log, Now: now})
+	if err != nil {
+		return nil, fmt.Errorf("queue %w: %w", ErrUnusable, err)
+	}
+	guard.SetAccounts(accounts(c.Hosts))
+	return guard, nil
 }
 
 // Close releases the queue and the database, after those who work on them have stopped.

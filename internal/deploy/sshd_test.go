@@ -21,7 +21,7 @@ import (
 func dial(t *testing.T, s *testserver.Sshd) *remote.Conn {
 	t.Helper()
 	s.NeedPassword(t)
-	key, err := remote.LoadKey(s.KeyFile)
+	key, err := remote.LoadKey(s.KeyFile, "")
 	if err != nil {
 		t.Fatal(err)
 	}

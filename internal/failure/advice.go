@@ -16,13 +16,15 @@ func (k Kind) Advice() string {
 	case NotSSH:
 		return "check that the port is sshd's; very old or hardened servers may share no algorithm with us"
 	case HostKeyUnknown:
-		return "compare the fingerprint with the host's own and add the key to known_hosts"
+		return "compare the fingerprint with the host's own and record the key: muster trust"
 	case HostKeyChanged:
 		return "find out why the host's key changed before you trust it: a reinstalled machine, or somebody in between"
 	case HostKeyRevoked:
 		return "the key is marked @revoked in known_hosts: do not trust this host until it has a new key"
 	case LoginFailed:
 		return "check the user, the key and the password, and the host's sshd log"
+	case PasswordRefused:
+		return "correct the password in the configuration, or run muster login retry where it is right again"
 	case NoSFTP:
 		return "enable the SFTP subsystem in the host's sshd_config"
 	case NoShell:

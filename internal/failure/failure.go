@@ -51,6 +51,7 @@ const (
 	HostKeyChanged   Kind = "host-key-changed"  // known_hosts has another key for the host
 	HostKeyRevoked   Kind = "host-key-revoked"  // known_hosts says @revoked
 	LoginFailed      Kind = "login-failed"      // no key and no password was accepted
+	PasswordRefused  Kind = "password-refused"  // the password was refused, and is not sent again
 	NoSFTP           Kind = "no-sftp"           // the host offers no SFTP subsystem
 	NoShell          Kind = "no-shell"          // the host runs no commands
 	UnknownPlatform  Kind = "unknown-platform"  // there is no client for what the host is

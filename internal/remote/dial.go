@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -27,11 +28,15 @@ type Deadlines struct{ Dial, Handshake, Authentication time.Duration }
 // Options say whom to dial and as whom.
 type Options struct {
 	Host      string // the name in the configuration, for errors
-	Address   string // host name or IP address, and the name under which known_hosts has the host
+	Address   string // host name or IP address
 	Port      int    // zero: 22
 	User      string
-	Signers   []ssh.Signer // private keys, offered in this order before the password
+	KnownAs   string       // the name under which known_hosts has the host, without a port; empty: its address and port
+	Signers   []ssh.Signer // private keys and certificates that were named, offered in this order
+	Agent     *Agent       // whose other keys are offered after them; nil: none
 	Password  string       // empty: none
+	Passwords PasswordGate // asked before the password is sent, and told what became of it; nil: it may be sent
+	Methods   []string     // of login, in their order; empty: publickey, password, keyboard-interactive
 	HostKeys  *HostKeys    // required
 	Deadlines Deadlines
 	Through   Gateway // what opens the connection to the host, where it is not reached directly; nil: it is
@@ -50,25 +55,34 @@ func Dial(ctx context.Context, o Options) (*Conn, error) {
 	if err := d.check(); err != nil {
 		return nil, d.fail(failure.New("", failure.Configuration, err))
 	}
-	w, err := d.connect(ctx)
-	if err != nil {
-		return nil, d.fail(err)
+	for {
+		w, err := d.connect(ctx)
+		if err != nil {
+			return nil, d.fail(err)
+		}
+		conn, err := d.handshake(ctx, w)
+		if err == nil {
+			return conn, nil
+		}
+		if !d.another() {
+			return nil, d.fail(err)
+		}
 	}
-	conn, err := d.handshake(ctx, w)
-	if err != nil {
-		return nil, d.fail(err)
-	}
-	return conn, nil
 }
 
 // dialer is one call of Dial.
 type dialer struct {
 	Options
 	address string // host:port
+	known   string // the same under the name that known_hosts has for it
 	login   *login
-	refused *failure.Error // what the check of the host key found
 	wire    *wire
 	timer   *time.Timer
+
+	accepted ssh.PublicKey  // the host's key
+	refused  *failure.Error // what the check of the host key found
+	shown    []string       // types of keys of the host that are not the pinned one
+	unpinned bool           // the last key was not
 
 	mu    sync.Mutex
 	stage failure.Stage
@@ -84,25 +98,48 @@ func newDialer(o Options) *dialer {
 			*limit = DefaultDeadline
 		}
 	}
-	return &dialer{
+	if len(o.Methods) == 0 {
+		o.Methods = defaultMethods()
+	}
+	d := &dialer{
 		Options: o,
 		address: net.JoinHostPort(strings.ToLower(o.Address), strconv.Itoa(o.Port)),
-		login:   &login{user: o.User, signers: o.Signers, password: o.Password},
+		login:   newLogin(&o),
 	}
+	d.known = d.address
+	if o.KnownAs != "" { // as with ssh's HostKeyAlias, no port counts
+		d.known = net.JoinHostPort(strings.ToLower(o.KnownAs), "22")
+	}
+	return d
 }
 
-func (d *dialer) check() error {
+// checkTarget says what is wrong with whom to dial.
+func (d *dialer) checkTarget() error {
 	switch {
 	case d.Address == "":
 		return errors.New("no address is given")
 	case d.Port < 1 || d.Port > 65535:
 		return fmt.Errorf("port %d is not between 1 and 65535", d.Port)
-	case d.User == "":
-		return errors.New("no user is given")
 	case d.HostKeys == nil:
 		return errors.New("no known_hosts file is given, and host keys are always verified")
-	case len(d.Signers) == 0 && d.Password == "":
+	}
+	return nil
+}
+
+func (d *dialer) check() error {
+	if err := d.checkTarget(); err != nil {
+		return err
+	}
+	switch {
+	case d.User == "":
+		return errors.New("no user is given")
+	case len(d.Signers) == 0 && d.Agent == nil && d.Password == "":
 		return errors.New("neither a key nor a password is given")
+	}
+	for _, method := range d.Methods {
+		if !slices.Contains(defaultMethods(), method) {
+			return fmt.Errorf("%.40q is no method of login: there are %s", method, strings.Join(defaultMethods(), ", "))
+		}
 	}
 	return nil
 }
@@ -155,27 +192,55 @@ func (d *dialer) connect(ctx context.Context) (*wire, error) {
 	return newWire(conn), nil
 }
 
+// another tells whether to try again, for a host that has shown a key that is not the pinned one, and may have others.
+func (d *dialer) another() bool {
+	if !d.unpinned || len(d.algorithms()) == 0 {
+		return false
+	}
+	d.login = newLogin(&d.Options)
+	return true
+}
+
+// algorithms returns those in which the host is to prove itself.
+func (d *dialer) algorithms() []string {
+	return slices.DeleteFunc(slices.Clone(d.HostKeys.algorithms(d.known)), func(algorithm string) bool {
+		return slices.Contains(d.shown, keyType(algorithm))
+	})
+}
+
 // handshake is everything between the TCP connection and a connection that is ready for use.
 func (d *dialer) handshake(ctx context.Context, w *wire) (*Conn, error) {
-	d.wire = w
-	d.begin(failure.Handshake, d.Deadlines.Handshake)
-	d.timer = time.AfterFunc(d.Deadlines.Handshake, d.expire)
-	defer d.timer.Stop()
-	release := endWith(ctx, w)
-	defer release()
+	defer d.start(ctx, w)()
+	d.login.wire, d.unpinned = w, false
+	login, over := context.WithCancel(context.WithoutCancel(ctx)) // ends with the wire, which then knows why
+	defer over()
+	w.atEnd(over)
 
 	conn, channels, requests, err := ssh.NewClientConn(w, d.address, &ssh.ClientConfig{
 		User:              d.User,
 		ClientVersion:     clientVersion,
-		HostKeyCallback:   d.verify,
-		HostKeyAlgorithms: d.HostKeys.algorithms(d.address),
-		AuthCallback:      d.login.next,
+		HostKeyCallback:   func(_ string, remote net.Addr, key ssh.PublicKey) error { return d.verify(login, remote, key) },
+		HostKeyAlgorithms: d.algorithms(),
+		AuthCallback:      func(c *ssh.ClientAuthContext) (ssh.AuthMethod, error) { return d.login.next(login, c) },
 	})
+	d.login.end(err)
 	if err != nil {
 		return nil, d.explainHandshake(err)
 	}
 	w.loggedIn()
 	return newConn(d.Host, conn, w, channels, requests), nil
+}
+
+// start begins the handshake on a wire, which ends at the deadline, or when ctx does. What it returns ends the watch.
+func (d *dialer) start(ctx context.Context, w *wire) (stop func()) {
+	d.wire = w
+	d.begin(failure.Handshake, d.Deadlines.Handshake)
+	d.timer = time.AfterFunc(d.Deadlines.Handshake, d.expire)
+	release := endWith(ctx, w)
+	return func() {
+		release()
+		d.timer.Stop()
+	}
 }
 
 // expire ends the connection at the end of the stage it is in.
@@ -188,11 +253,20 @@ func (d *dialer) expire() {
 
 // verify is the SSH library's question whether the host key is right. The library asks again whenever keys are
 // exchanged anew on a connection in use.
-func (d *dialer) verify(address string, remote net.Addr, key ssh.PublicKey) error {
-	if refused := d.HostKeys.check(address, remote, key); refused != nil {
-		d.refused = refused
+func (d *dialer) verify(ctx context.Context, remote net.Addr, key ssh.PublicKey) error {
+	if d.accepted != nil && sameKey(d.accepted, key) {
+		return nil
+	}
+	if refused := d.HostKeys.accept(ctx, d.known, remote, key); refused != nil {
+		if d.unpinned = errors.Is(refused, errNotPinned); d.unpinned {
+			d.shown = append(d.shown, key.Type())
+		}
+		if d.refused == nil && ctx.Err() == nil {
+			d.refused = refused
+		}
 		return refused
 	}
+	d.accepted, d.refused = key, nil
 	// The signature and the key are right: from here on it is the login that takes time. Stop returns false where
 	// the handshake's deadline has just passed, or the login is long over.
 	if d.current() == failure.Handshake && d.timer.Stop() {

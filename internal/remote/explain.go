@@ -57,7 +57,7 @@ func (d *dialer) explainGateway(ctx context.Context, err error) error {
 // library's own error is then only an echo of it.
 func (d *dialer) explainHandshake(err error) error {
 	if d.refused != nil {
-		return d.refused
+		return d.named(d.refused)
 	}
 	reason := d.wire.ended()
 	if isOurs(reason) {
@@ -88,6 +88,8 @@ func (d *dialer) explainEnd(reason error) error {
 	if errors.As(reason, &timeout) {
 		line, isSSH := d.wire.greeted()
 		switch {
+		case timeout.stage == failure.Authentication && d.login.password.waits:
+			found.Advice = "the password is not sent while other hosts to which it was sent have not answered: see what they do"
 		case timeout.stage == failure.Authentication:
 			found.Advice = "look into the host's sshd log: slow name lookups there (UseDNS) or PAM modules delay logins"
 		case line == "":
@@ -121,12 +123,21 @@ func (d *dialer) explainKeyExchange(reason error, lost bool, err error) error {
 // explainAlgorithms tells a host that has none of the keys we know it by from one with which we share no algorithm at
 // all.
 func (d *dialer) explainAlgorithms(err *ssh.AlgorithmNegotiationError) error {
-	known := d.HostKeys.lookup(d.address)
-	if len(known.algorithms) > 0 && slices.Equal(err.SupportedAlgorithms, known.algorithms) {
-		return d.HostKeys.notShown(d.address, err.RequestedAlgorithms)
+	if slices.Equal(err.SupportedAlgorithms, d.HostKeys.lookup(d.known).algorithms) {
+		return d.named(d.HostKeys.notShown(d.known, err.RequestedAlgorithms))
 	}
 	return &failure.Error{Kind: failure.NotSSH, Err: err,
 		Advice: "update the host's SSH server, or allow one of the algorithms we offer in its sshd_config"}
+}
+
+// named completes the advice about a host's key with the host's name.
+func (d *dialer) named(refused *failure.Error) *failure.Error {
+	if refused.Advice != adviceUnknown && refused.Advice != adviceChanged {
+		return refused
+	}
+	complete := *refused
+	complete.Advice += " " + Quote(d.Host)
+	return &complete
 }
 
 // isTooBusy recognises the line that OpenSSH sends in place of its version when it has too many connections. There is

@@ -2,12 +2,11 @@ package remote
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"net"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -26,10 +25,14 @@ const maxKnownHosts = 64 << 20
 // its other ports, if its key is right and no line names the port; a host whose certificate is not good may still prove
 // itself with the certificate's key, if a line has that. Unlike with ssh, a revoked key is revoked for all hosts, whatever
 // name stands beside it. A HostKeys is immutable; a changed file is loaded anew.
+//
+// That is strict. A HostKeys that accepts new keys, and one of pinned keys, are made by AcceptNew and PinHostKeys.
 type HostKeys struct {
-	files  []string // as they were named
-	absent bool     // none of them exists
-	lines  *knownHosts
+	files    []string // as they were named
+	absent   bool     // none of them exists
+	lines    *knownHosts
+	recorder *Recorder // records the keys of unknown hosts, which are then accepted; nil: they are not
+	pins     []string  // fingerprints: if there are any, nothing else counts
 
 	mu    sync.RWMutex
 	known map[string]*knownHost // what was found, by address, host:port
@@ -42,6 +45,9 @@ type knownHost struct {
 	unported    bool     // the keys are those of the host without the port
 	algorithms  []string // in which the host can prove itself; empty: the host is unknown
 }
+
+// isNew tells whether no line speaks of the host, under this port.
+func (k *knownHost) isNew() bool { return len(k.authorities) == 0 && (len(k.keys) == 0 || k.unported) }
 
 // LoadHostKeys reads known_hosts files. Files that do not exist are passed over, as ssh does: where none exists every
 // host is unknown, and the failure to dial it says how to begin one. A line that cannot be understood is an error with its file and line, since it may be the @revoked one; only lines
@@ -66,6 +72,13 @@ func LoadHostKeys(paths ...string) (*HostKeys, error) {
 		h.absent = false
 	}
 	return h, nil
+}
+
+// AcceptNew returns the same keys for hosts that are to be accepted when they are seen first: the key of a host of which
+// no line speaks is recorded by r, and accepted once that is on disk. A key that changed, or is revoked, is refused as
+// ever, and so is a host whose certificate is not good, or that has none where an authority speaks for it.
+func (h *HostKeys) AcceptNew(r *Recorder) *HostKeys {
+	return &HostKeys{files: h.files, absent: h.absent, lines: h.lines, recorder: r, known: make(map[string]*knownHost)}
 }
 
 // lookup returns what the files say of an address.
@@ -143,17 +156,53 @@ func (k *knownHost) has(key ssh.PublicKey) bool {
 // algorithms returns in which algorithms the host at an address must prove itself. A host may have several keys of which
 // we know one: it must show that one. An unknown host shows the key that people compare most.
 func (h *HostKeys) algorithms(address string) []string {
-	if known := h.lookup(address); len(known.algorithms) > 0 {
-		return known.algorithms
+	if len(h.pins) > 0 {
+		return keyAlgorithms()
 	}
+	known := h.lookup(address)
+	switch {
+	case len(known.algorithms) == 0:
+		return keyAlgorithms()
+	case h.recorder != nil && known.isNew(): // it may have the keys of another port, and need not
+		return known.orAny()
+	}
+	return known.algorithms
+}
+
+// keyAlgorithms returns those in which a host proves itself with a key of its own.
+func keyAlgorithms() []string {
 	return []string{
 		ssh.KeyAlgoED25519, ssh.KeyAlgoECDSA256, ssh.KeyAlgoECDSA384, ssh.KeyAlgoECDSA521,
 		ssh.KeyAlgoRSASHA512, ssh.KeyAlgoRSASHA256,
 	}
 }
 
+// orAny returns the algorithms in which the host is known, and then all others.
+func (k *knownHost) orAny() []string {
+	all := slices.Clone(k.algorithms)
+	for _, algorithm := range keyAlgorithms() {
+		if !slices.Contains(all, algorithm) {
+			all = append(all, algorithm)
+		}
+	}
+	return all
+}
+
+// accept is check, but for hosts that are accepted when they are seen first: their keys are recorded. It blocks until
+// that is done, or ctx ends.
+func (h *HostKeys) accept(ctx context.Context, address string, remote net.Addr, key ssh.PublicKey) *failure.Error {
+	refused := h.check(address, remote, key)
+	if refused == nil || refused.Kind != failure.HostKeyUnknown || h.recorder == nil || !h.lookup(address).isNew() {
+		return refused
+	}
+	return h.recorder.record(ctx, address, key)
+}
+
 // check returns nil if key is right for address, and otherwise a failure that says what is wrong.
 func (h *HostKeys) check(address string, remote net.Addr, key ssh.PublicKey) *failure.Error {
+	if len(h.pins) > 0 {
+		return h.checkPins(key)
+	}
 	known := h.lookup(address)
 	if certificate, ok := key.(*ssh.Certificate); ok {
 		return h.checkCertificate(known, address, remote, certificate)
@@ -170,14 +219,20 @@ func (h *HostKeys) check(address string, remote net.Addr, key ssh.PublicKey) *fa
 			lacks = fmt.Sprintf("no known_hosts file exists (%s), so there is no key for %s", strings.Join(h.files, ", "), address)
 		}
 		return &failure.Error{
-			Kind: failure.HostKeyUnknown,
-			Err:  fmt.Errorf("%s, which shows the %s", lacks, describeKey(key)),
-			Advice: fmt.Sprintf("compare the fingerprint with the host's own (ssh-keygen -lf on the host), then run: %s",
-				h.scanHint(address)),
+			Kind:   failure.HostKeyUnknown,
+			Err:    fmt.Errorf("%s, which shows the %s", lacks, describeKey(key)),
+			Advice: adviceUnknown,
 		}
 	}
-	return h.changed(known, address, key)
+	return known.changed(key)
 }
+
+// What a person does about a host's key. The dialer adds the host's name.
+const (
+	adviceUnknown = "compare the fingerprint with the host's own (ssh-keygen -lf on the host), and record it: muster trust"
+	adviceChanged = "find out why: a reinstalled machine, or somebody in between; if the new fingerprint is the host's own, " +
+		"record it: muster trust --replace"
+)
 
 func (h *HostKeys) checkRevoked(keys ...ssh.PublicKey) *failure.Error {
 	for _, key := range keys {
@@ -190,10 +245,10 @@ func (h *HostKeys) checkRevoked(keys ...ssh.PublicKey) *failure.Error {
 }
 
 // changed is the failure of a host that shows another key than it should.
-func (h *HostKeys) changed(known *knownHost, address string, key ssh.PublicKey) *failure.Error {
+func (k *knownHost) changed(key ssh.PublicKey) *failure.Error {
 	// The known key of the same type is the one to compare with.
-	want := known.keys[0]
-	for _, l := range known.keys {
+	want := k.keys[0]
+	for _, l := range k.keys {
 		if l.key.Type() == key.Type() {
 			want = l
 			break
@@ -203,8 +258,7 @@ func (h *HostKeys) changed(known *knownHost, address string, key ssh.PublicKey) 
 		Kind: failure.HostKeyChanged,
 		Err: fmt.Errorf("the host shows the %s, but %s:%d has the %s",
 			describeKey(key), want.file, want.line, describeKey(want.key)),
-		Advice: fmt.Sprintf("find out why: a reinstalled machine, or somebody in between; if the new fingerprint is "+
-			"the host's own, remove line %d of %s and run: %s", want.line, want.file, h.scanHint(address)),
+		Advice: adviceChanged,
 	}
 }
 
@@ -240,41 +294,22 @@ func (h *HostKeys) notShown(address string, offered []string) *failure.Error {
 			Kind: failure.HostKeyUnknown,
 			Err: fmt.Errorf("known_hosts has an authority for %s (%s), but the host shows no certificate; it offers: %s",
 				address, known.describe(), quoteAll(offered)),
-			Advice: "set HostCertificate in the host's sshd_config, or record its own key in known_hosts",
+			Advice: "set HostCertificate in the host's sshd_config, or record its own key: muster trust",
 		}
 	case known.unported:
 		return &failure.Error{
 			Kind: failure.HostKeyUnknown,
 			Err: fmt.Errorf("known_hosts has no key for %s, and the host has none of those for another port (%s); it offers: %s",
 				address, known.describe(), quoteAll(offered)),
-			Advice: fmt.Sprintf("record its key, and compare the fingerprint with the host's own (ssh-keygen -lf on the host): %s",
-				h.scanHint(address)),
+			Advice: adviceUnknown,
 		}
 	}
 	return &failure.Error{
 		Kind: failure.HostKeyChanged,
 		Err: fmt.Errorf("the host no longer has the key that known_hosts has for it (%s); it offers: %s",
 			known.describe(), quoteAll(offered)),
-		Advice: fmt.Sprintf("find out why: a reinstalled machine, or somebody in between; if you trust it, remove "+
-			"line %d of %s and run: %s", known.keys[0].line, known.keys[0].file, h.scanHint(address)),
+		Advice: adviceChanged,
 	}
-}
-
-// scanHint is the command that records a host's keys, to be run once its fingerprint has been compared.
-func (h *HostKeys) scanHint(address string) string {
-	host, port, err := net.SplitHostPort(address)
-	if err != nil {
-		host, port = address, "22"
-	}
-	command := "ssh-keyscan "
-	folder := filepath.Dir(h.files[0])
-	if _, err := os.Stat(folder); errors.Is(err, fs.ErrNotExist) {
-		command = "mkdir -p -m 700 " + Quote(folder) + " && " + command
-	}
-	if port != "22" {
-		command += "-p " + port + " "
-	}
-	return command + Quote(host) + " >> " + Quote(h.files[0])
 }
 
 // describe lists the known keys.

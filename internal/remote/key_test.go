@@ -41,7 +41,7 @@ func keyFile(t testing.TB, passphrase string, mode os.FileMode) (path string, pu
 
 func TestLoadKey(t *testing.T) {
 	path, public := keyFile(t, "", 0o600)
-	signer, err := remote.LoadKey(path)
+	signer, err := remote.LoadKey(path, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +53,7 @@ func TestLoadKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	old := pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(private)})
-	if _, err := remote.LoadKey(writeFile(t, "id_rsa", string(old), 0o400)); err != nil {
+	if _, err := remote.LoadKey(writeFile(t, "id_rsa", string(old), 0o400), ""); err != nil {
 		t.Errorf("a PEM key: %v", err)
 	}
 }
@@ -68,14 +68,14 @@ func TestLoadKeyRefusesWhatIsNone(t *testing.T) {
 	}{
 		{"missing", filepath.Join(t.TempDir(), "missing"), want{says: []string{"missing"}, advice: []string{"path"}}},
 		{"a folder", t.TempDir(), want{says: []string{"not a file"}}},
-		{"encrypted", encrypted, want{says: []string{encrypted, "encrypted"}, advice: []string{"without a passphrase"}}},
+		{"encrypted", encrypted, want{says: []string{encrypted, "encrypted"}, advice: []string{"passphrase="}}},
 		{"public", writeFile(t, "id.pub", authorized, 0o600), want{says: []string{"public key"}, advice: []string{".pub"}}},
 		{"public and open", writeFile(t, "open.pub", authorized, 0o644), want{says: []string{"public key"}, advice: []string{".pub"}}},
 		{"text", writeFile(t, "notes", "my password is "+password, 0o600), want{says: []string{"not a private key"}}},
 		{"large", writeFile(t, "large", strings.Repeat("x", 1<<20), 0o600), want{says: []string{"larger than 64 kB"}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, err := remote.LoadKey(c.path)
+			_, err := remote.LoadKey(c.path, "")
 			c.want.kind = failure.Configuration
 			c.want.check(t, err)
 		})
@@ -88,7 +88,7 @@ func TestLoadKeyRefusesAFileThatOthersCanRead(t *testing.T) {
 	}
 	for _, mode := range []os.FileMode{0o640, 0o604, 0o620} {
 		path, _ := keyFile(t, "", mode)
-		_, err := remote.LoadKey(path)
+		_, err := remote.LoadKey(path, "")
 		want{kind: failure.Configuration, says: []string{path}, advice: []string{"chmod 600 " + path}}.check(t, err)
 	}
 }

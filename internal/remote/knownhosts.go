@@ -19,6 +19,7 @@ import (
 // Here a plain name is found at once, and only hashed names and patterns are searched.
 type knownHosts struct {
 	count   int
+	hashed  bool                    // the last name is
 	plain   map[string][]*knownLine // by name, as in web1 or [web1]:2222
 	others  []*knownLine            // with patterns, exclusions or a hashed name
 	revoked map[string]*knownLine   // by key
@@ -40,11 +41,15 @@ func newKnownHosts() *knownHosts {
 	return &knownHosts{plain: make(map[string][]*knownLine), revoked: make(map[string]*knownLine)}
 }
 
-// add reads a file's content.
+// add reads a file's content. A last line without its end that is the beginning of one only is passed over: somebody
+// writes it at this moment, or was killed while doing so.
 func (k *knownHosts) add(file string, content []byte) error {
 	number := 0
 	for text := range bytes.Lines(content) {
 		number++
+		if text[len(text)-1] != '\n' && isTorn(text) {
+			continue
+		}
 		text = bytes.TrimSpace(text)
 		if len(text) == 0 || text[0] == '#' {
 			continue
@@ -75,6 +80,9 @@ func (k *knownHosts) addLine(l *knownLine, text []byte) error {
 		return nil
 	default:
 		return fmt.Errorf("unknown marker %.32q", "@"+marker)
+	}
+	if !l.authority {
+		k.hashed = strings.HasPrefix(patterns[0], "|")
 	}
 	if strings.HasPrefix(patterns[0], "|") {
 		if l.salt, l.hash, err = parseHashed(patterns); err != nil {

@@ -1,52 +1,161 @@
 package remote
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/crypto/ssh"
-
-	"muster/internal/failure"
 )
 
-var errRejected = errors.New("the host rejected the login")
+// The methods of a login, as SSH names them (RFC 4252, RFC 4256).
+const (
+	methodKey         = "publickey"
+	methodPassword    = "password"
+	methodInteractive = "keyboard-interactive"
+)
 
-// login is one attempt to log in: all keys, then the password, each offered once (RFC 4252).
+// maxOffers is how many keys and passwords a host is offered, of those that nobody named: OpenSSH breaks a login off at
+// the sixth that it refuses (sshd_config(5), MaxAuthTries).
+const maxOffers = 6
+
+var (
+	errRejected = errors.New("the host rejected the login")
+	errOver     = errors.New("the connection ended in the middle of the login")
+)
+
+// defaultMethods is the order in which a host is offered what we have, unless the options say otherwise.
+func defaultMethods() []string { return []string{methodKey, methodPassword, methodInteractive} }
+
+// login is one attempt to log in: the methods in their order, and each key and the password offered once (RFC 4252).
 type login struct {
 	user     string
-	signers  []ssh.Signer
-	password string
+	methods  []string
+	keys     []ssh.Signer // those that were named, and then the agent's
+	agent    *Agent
+	password password
+	wire     *wire
+	now      func() time.Time
 
-	asked     bool     // the host has named the methods it allows
-	allowed   []string // the methods it allows now
-	keysUsed  bool
-	passwords int      // how often the password was sent: 0 or 1
-	tried     []string // for people
-	partial   bool     // the host accepted something, and wants more
-	strange   string   // a question that we do not answer
+	asked      bool     // the host has named the methods it allows
+	allowed    []string // the methods it allows now
+	accepted   int      // of what was offered, how much was a part of a login that wants more
+	failed     int      // how much was not
+	offered    int      // of the keys
+	agentAsked bool     // for its keys
+	agentErr   error    // why it gave none, or did not sign
+	unsigned   int      // keys that the host would have taken, and that nobody signed with
+	left       int      // keys of the agent that are too many to be offered
+	used       []string // of the methods that take the password
+	tried      []string // for people
+	problems   []string // what could not even be tried, for people
+	question   string   // that was answered
+	strange    string   // one that we do not answer
 }
 
-// next is the SSH library's question for the next method, after each answer of the host.
-func (l *login) next(c *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
-	l.asked, l.allowed, l.partial = true, c.AllowedMethods, len(c.PartialSuccessMethods) > 0
-	switch {
-	case !l.keysUsed && len(l.signers) > 0 && slices.Contains(l.allowed, "publickey"):
-		l.keysUsed = true
-		for _, signer := range l.signers {
-			l.tried = append(l.tried, describeKey(signer.PublicKey()))
+// newLogin prepares a login with what the options hold.
+func newLogin(o *Options) *login {
+	return &login{
+		user: o.User, methods: o.Methods, keys: slices.Clone(o.Signers), agent: o.Agent,
+		password: password{text: o.Password, gate: o.Passwords}, now: time.Now,
+	}
+}
+
+// next is the SSH library's question for the next method, after each answer of the host, and after its end. ctx ends with
+// the connection.
+func (l *login) next(ctx context.Context, c *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
+	if l.wire.ended() != nil {
+		return nil, errOver // what was offered last was not answered
+	}
+	l.asked, l.allowed = true, c.AllowedMethods
+	if len(c.PartialSuccessMethods) > l.accepted {
+		l.accepted = len(c.PartialSuccessMethods)
+		l.password.leave(PasswordAccepted)
+	} else if len(c.TriedMethods) > l.failed {
+		l.password.leave(PasswordRefused)
+	}
+	l.failed = len(c.TriedMethods)
+	for _, method := range l.methods {
+		if !slices.Contains(l.allowed, method) {
+			continue
 		}
-		return ssh.PublicKeys(l.signers...), nil
-	case l.password == "" || l.passwords > 0:
-	case slices.Contains(l.allowed, "password"):
-		l.passwords++
-		l.tried = append(l.tried, "the password")
-		return ssh.Password(l.password), nil
-	case l.strange == "" && slices.Contains(l.allowed, "keyboard-interactive"):
-		return ssh.KeyboardInteractive(l.answer), nil
+		if auth := l.begin(ctx, method); auth != nil {
+			return auth, nil
+		}
 	}
 	return nil, errRejected
+}
+
+// begin returns what there is to offer in a method, or nil if there is nothing, or nothing any more.
+func (l *login) begin(ctx context.Context, method string) ssh.AuthMethod {
+	switch {
+	case method == methodKey:
+		if signer := l.nextKey(ctx); signer != nil {
+			return ssh.PublicKeys(signer)
+		}
+	case slices.Contains(l.used, method):
+	case method == methodPassword && l.password.enter(ctx, l.wire):
+		l.used = append(l.used, method)
+		l.tried = append(l.tried, "the password")
+		l.password.sent()
+		return ssh.Password(l.password.text)
+	case method == methodInteractive && l.password.enter(ctx, l.wire):
+		l.used = append(l.used, method)
+		return ssh.KeyboardInteractive(l.answer)
+	}
+	return nil
+}
+
+// nextKey returns the next key to offer: those that were named, and then the agent's others, as long as the host may be
+// expected to look at them.
+func (l *login) nextKey(ctx context.Context) ssh.Signer {
+	for {
+		if l.offered == len(l.keys) && !l.askAgent(ctx) {
+			return nil
+		}
+		signer := l.keys[l.offered]
+		l.offered++
+		if problem := certificateProblem(signer.PublicKey(), l.now()); problem != "" {
+			l.problems = append(l.problems, problem)
+			continue
+		}
+		l.tried = append(l.tried, describeKey(signer.PublicKey()))
+		return bind(ctx, signer, func(err error) {
+			l.agentErr = err
+			l.unsigned++
+		})
+	}
+}
+
+// askAgent adds the agent's keys to those to offer, once; false if there are no more.
+func (l *login) askAgent(ctx context.Context) bool {
+	if l.agent == nil || l.agentAsked {
+		return false
+	}
+	l.agentAsked = true
+	keys, err := l.agent.keys(ctx)
+	if err != nil {
+		l.agentErr = err
+		return false
+	}
+	room := maxOffers - len(l.tried)
+	if l.password.text != "" {
+		room-- // it is to have its turn
+	}
+	for _, key := range keys {
+		switch {
+		case slices.ContainsFunc(l.keys, func(s ssh.Signer) bool { return sameKey(s.PublicKey(), key) }):
+		case room <= 0:
+			l.left++
+		default:
+			room--
+			l.keys = append(l.keys, l.agent.Key(key))
+		}
+	}
+	return l.offered < len(l.keys)
 }
 
 // answer gives the password to a host that asks for exactly one secret, once. Hosts that leave passwords to PAM ask so
@@ -56,57 +165,45 @@ func (l *login) answer(_, _ string, questions []string, echo []bool) ([]string, 
 	if len(questions) == 0 {
 		return nil, nil
 	}
-	if len(questions) > 1 || echo[0] || l.passwords > 0 {
-		l.strange = questions[0]
+	question := questions[0]
+	switch {
+	case l.password.isOut && question == l.question: // it was wrong
+		return nil, errRejected
+	case len(questions) > 1, echo[0], l.password.isOut, isSecondFactor(question),
+		l.password.taken && !strings.Contains(strings.ToLower(question), "password"):
+		l.strange = question
 		return nil, errRejected
 	}
-	l.passwords++
+	l.question = question
 	l.tried = append(l.tried, "the password (keyboard-interactive)")
-	return []string{l.password}, nil
+	l.password.sent()
+	return []string{l.password.text}, nil
 }
 
-// explain says why the login failed, given the library's error.
-func (l *login) explain(err error) *failure.Error {
-	found := &failure.Error{Kind: failure.LoginFailed, Advice: l.advice()}
+// isSecondFactor recognises a question for something other than a password. The protocol has no code for what a question
+// is about; a password in the wrong place counts as a wrong one.
+func isSecondFactor(question string) bool {
+	question = strings.ToLower(question)
+	return slices.ContainsFunc([]string{"code", "token", "otp", "one-time", "challenge", "pin:"},
+		func(word string) bool { return strings.Contains(question, word) })
+}
+
+// end takes note of how the login ended, given the library's error, nil if it let us in.
+func (l *login) end(err error) {
 	switch {
-	case !l.asked || !errors.Is(err, errRejected):
-		// The host ended the login on its own account, with a message of its own.
-		found.Err = fmt.Errorf("the host ended the login of user %q: %w", l.user, err)
-	case l.partial:
-		found.Err = fmt.Errorf("the host accepted a part of the login of user %q after %s, but also wants: %s",
-			l.user, l.offered(), quoteAll(l.allowed))
+	case err == nil:
+		l.password.leave(PasswordAccepted)
+	case l.password.answered(l.wire):
+		l.password.leave(PasswordRefused)
 	default:
-		found.Err = fmt.Errorf("the host rejected user %q with %s; it allows: %s",
-			l.user, l.offered(), quoteAll(l.allowed))
-	}
-	return found
-}
-
-func (l *login) offered() string {
-	if len(l.tried) == 0 {
-		return "nothing that we could offer"
-	}
-	return strings.Join(l.tried, ", ")
-}
-
-func (l *login) advice() string {
-	switch {
-	case l.strange != "":
-		return fmt.Sprintf("the host asks %.64q, which cannot be answered unattended: let it accept a key for this user", l.strange)
-	case l.asked && len(l.tried) == 0 && l.password == "":
-		return "the host allows no keys: configure a password, or set PubkeyAuthentication yes in its sshd_config"
-	case l.asked && len(l.tried) == 0:
-		return "the host allows no passwords: configure a key, or set PasswordAuthentication yes in its sshd_config"
-	case l.passwords > 0 && l.keysUsed:
-		return "check the user and the password, that the key is in the user's authorized_keys, and the host's sshd log"
-	case l.passwords > 0:
-		return "check the user and the password; the host's sshd log says which is wrong"
-	default:
-		return "check the user, and that the key is in the user's authorized_keys; the host's sshd log says more"
+		l.password.leave(PasswordUnanswered)
 	}
 }
 
-// describeKey returns type and fingerprint of a public key.
+// describeKey returns type and fingerprint of a public key, or of the key that a certificate is for.
 func describeKey(key ssh.PublicKey) string {
+	if c, ok := key.(*ssh.Certificate); ok {
+		return fmt.Sprintf("certificate %.64q of the %s", c.KeyId, describeKey(c.Key))
+	}
 	return strings.TrimPrefix(key.Type(), "ssh-") + " key " + ssh.FingerprintSHA256(key)
 }

@@ -180,5 +180,5 @@ func TestLoginThatTheHostBreaksOff(t *testing.T) {
 	o := options(t, server)
 	o.Signers = []ssh.Signer{newKey(t), newKey(t), newKey(t), newKey(t)}
 	_, err := remote.Dial(within(t), o)
-	want{failure.Authentication, failure.LoginFailed, []string{"too many authentication failures"}, []string{"sshd log"}}.check(t, err)
+	want{failure.Authentication, failure.LoginFailed, []string{"too many authentication failures"}, []string{"MaxAuthTries", "first"}}.check(t, err)
 }

@@ -31,8 +31,9 @@ type wire struct {
 	since          time.Time
 
 	mu       sync.Mutex
-	reason   error // why the connection ended; nil while it has not
-	allowed  int64 // how many bytes may still come before the login; negative: any number
+	reason   error  // why the connection ended; nil while it has not
+	ending   func() // called when it does; may be nil
+	allowed  int64  // how many bytes may still come before the login; negative: any number
 	greeting greeting
 }
 
@@ -48,9 +49,24 @@ func (w *wire) end(reason error) {
 	if first {
 		w.reason = reason
 	}
+	ending := w.ending
 	w.mu.Unlock()
 	if first {
 		_ = w.Conn.Close()
+		if ending != nil {
+			ending()
+		}
+	}
+}
+
+// atEnd has do called when the connection ends, which it may have: then at once.
+func (w *wire) atEnd(do func()) {
+	w.mu.Lock()
+	w.ending = do
+	over := w.reason != nil
+	w.mu.Unlock()
+	if over {
+		do()
 	}
 }
 

@@ -75,13 +75,17 @@ func (a *attempt) run(ctx context.Context) error {
 func (a *attempt) connect(ctx context.Context) (err error) {
 	a.begin(failure.Dial)
 	a.conn, err = remote.Dial(ctx, remote.Options{
-		Host:     a.host.Name,
-		Address:  a.host.Address,
-		Port:     a.host.Port,
-		User:     a.host.User,
-		Signers:  a.host.Signers,
-		Password: a.host.Password,
-		HostKeys: a.host.HostKeys,
+		Host:      a.host.Name,
+		Address:   a.host.Address,
+		Port:      a.host.Port,
+		KnownAs:   a.host.KnownAs,
+		User:      a.host.User,
+		Signers:   a.host.Signers,
+		Agent:     a.host.Agent,
+		Password:  a.host.Password,
+		Passwords: a.host.Passwords,
+		Methods:   a.host.Methods,
+		HostKeys:  a.host.HostKeys,
 		Deadlines: remote.Deadlines{
 			Dial: a.host.Deadlines.Dial, Handshake: a.host.Deadlines.Handshake, Authentication: a.host.Deadlines.Authentication,
 		},

@@ -121,7 +121,7 @@ func generous() visit.Deadlines {
 func sshdHost(t *testing.T, s *testserver.Sshd) visit.Host {
 	t.Helper()
 	s.NeedPassword(t) // elsewhere it has the home of whoever runs the test
-	key, err := remote.LoadKey(s.KeyFile)
+	key, err := remote.LoadKey(s.KeyFile, "")
 	if err != nil {
 		t.Fatal(err)
 	}

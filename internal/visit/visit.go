@@ -36,8 +36,12 @@ type Host struct {
 	Port      int
 	User      string
 	Signers   []ssh.Signer
+	Agent     *remote.Agent
 	Password  string
+	Passwords remote.PasswordGate
+	Methods   []string
 	HostKeys  *remote.HostKeys
+	KnownAs   string
 	Directory string
 	Transfer  Transfer
 	Deadlines Deadlines

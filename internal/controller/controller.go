@@ -28,6 +28,7 @@ import (
 	"muster/internal/deploy"
 	"muster/internal/entry"
 	"muster/internal/failure"
+	"muster/internal/jump"
 	"muster/internal/visit"
 	"muster/internal/watch"
 )
@@ -135,7 +136,9 @@ func New(ctx context.Context, o Options) (_ *Controller, err error) {
 		return nil, err
 	}
 	c.behind, c.keeper = behind, newKeeper(behind.queue, o.Config.Hosts)
-	c.hosts = newHosts(o.Config.Hosts, behind.guard, o.Logger)
+	pool := jump.New(jump.Options{Logger: o.Logger})
+	c.closers = append(c.closers, pool)
+	c.hosts = newHosts(o.Config.Hosts, behind.guard, pool, o.Logger)
 	visitor := visit.New(visit.Options{Clients: o.Clients, Logger: o.Logger, Now: o.Now})
 	c.visitor, behind.connections = visitor, visitor.Connections
 	behind.health = newHealth(behind, o)

@@ -13,6 +13,7 @@ import (
 
 	"muster/internal/config"
 	"muster/internal/failure"
+	"muster/internal/jump"
 	"muster/internal/passwords"
 	"muster/internal/remote"
 	"muster/internal/visit"
@@ -25,6 +26,7 @@ type hosts struct {
 	configured []config.Host
 	guard      *passwords.Guard // nil: nobody is asked before a password is sent
 	log        *slog.Logger
+	pool       *jump.Pool
 
 	mu           sync.Mutex
 	keys         map[string]*loaded[ssh.Signer]
@@ -48,8 +50,9 @@ type fileState struct {
 	mode     os.FileMode
 }
 
-func newHosts(configured []config.Host, guard *passwords.Guard, log *slog.Logger) *hosts {
+func newHosts(configured []config.Host, guard *passwords.Guard, pool *jump.Pool, log *slog.Logger) *hosts {
 	return &hosts{
+		pool:         pool,
 		configured:   configured,
 		guard:        guard,
 		log:          log,
@@ -88,7 +91,7 @@ func (h *hosts) Len() int { return len(h.configured) }
 // used, or nil. Files are looked at once a pass, and agents asked anew for their keys when a host of it wants them.
 func (h *hosts) All() iter.Seq2[visit.Host, *failure.Error] {
 	return func(yield func(visit.Host, *failure.Error) bool) {
-		pass := &pass{hosts: h, seen: make(map[string]bool)}
+		pass := &pass{hosts: h, seen: make(map[string]bool), led: make(map[*config.Host]*led)}
 		for i := range h.configured {
 			if !yield(pass.resolve(&h.configured[i])) {
 				return
@@ -101,6 +104,7 @@ func (h *hosts) All() iter.Seq2[visit.Host, *failure.Error] {
 type pass struct {
 	hosts *hosts
 	seen  map[string]bool
+	led   map[*config.Host]*led // jump hosts
 }
 
 func (p *pass) resolve(c *config.Host) (visit.Host, *failure.Error) {
@@ -114,10 +118,16 @@ func (p *pass) resolve(c *config.Host) (visit.Host, *failure.Error) {
 		Transfer:  visit.Transfer(c.Transfer),
 		Deadlines: visit.Deadlines(c.Timeouts),
 	}
+	if c.Trouble != "" {
+		return host, trouble(c)
+	}
 	access, failed := p.access(c)
 	host.User, host.Password, host.Passwords, host.Methods = access.user, access.password, access.passwords, access.methods
 	host.Signers, host.Agent = access.signers, access.agent
 	host.HostKeys, host.KnownAs = access.hostKeys, access.knownAs
+	if failed == nil {
+		failed = p.lead(c, &host)
+	}
 	return host, failed
 }
 

@@ -28,6 +28,9 @@ func (j *journal) SweepStarted(ctx context.Context, s visit.Sweep) {
 
 func (j *journal) Visited(ctx context.Context, v *visit.Visit) {
 	log := j.log.With("host", v.Host, "visit", v.ID, "sweep", v.Sweep)
+	if v.Failure != nil && v.Failure.Jump != "" {
+		log = log.With("jump", v.Failure.Jump)
+	}
 	switch {
 	case v.Failure == nil:
 		log.InfoContext(ctx, "visit ended", "took", v.Took, "sent", v.Sent, "received", v.Received,

@@ -82,6 +82,7 @@ func (k *keeper) row(v *visit.Visit) store.Visit {
 		row.Kind = string(f.Kind)
 		row.Error = f.Err.Error()
 		row.Advice = f.Help()
+		row.Jump = f.Jump
 	}
 	return row
 }

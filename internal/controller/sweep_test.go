@@ -163,7 +163,7 @@ func newTestController(t *testing.T, n, parallel int) (*Controller, *fakeVisitor
 	f := &fakeVisitor{}
 	h := &heard{t: t, open: make(map[time.Time]bool)}
 	return &Controller{
-		config: cfg, log: log, now: time.Now, visitor: f, hosts: newHosts(cfg.Hosts, nil, log),
+		config: cfg, log: log, now: time.Now, visitor: f, hosts: newHosts(cfg.Hosts, nil, nil, log),
 		keeper: newKeeper(new(fakeQueue), cfg.Hosts), behind: new(fakeFollower),
 		observers: visit.Observers{newJournal(log), h}, slots: make(chan struct{}, parallel),
 		claimed: make(map[string]struct{}),

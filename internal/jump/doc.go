@@ -10,7 +10,7 @@
 //     Beside them, a jump host that is reached through this one has one connection here.
 //   - One login at a time. After one that failed, or a connection that broke soon after it, there is none for a while:
 //     until then everybody gets that failure at once. A password that was refused is not sent a second time until the host
-//     is configured otherwise, so that no account is locked out.
+//     is configured otherwise, so that no account is locked out; where Login.Passwords is asked that is for it to say.
 //   - When the connection breaks, everybody inside gets a failure of the kind failure.JumpFailed at once, which names the
 //     jump host and says what happened to it. Who comes next opens a new connection. A jump host that dies without a word
 //     is noticed, since it is asked for a sign of life while nothing is heard of it.

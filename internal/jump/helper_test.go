@@ -47,7 +47,7 @@ func newPool(t testing.TB, o jump.Options) *jump.Pool {
 // login says how to log in to a real sshd.
 func login(t testing.TB, name string, s *testserver.Sshd) remote.Options {
 	t.Helper()
-	key, err := remote.LoadKey(s.KeyFile)
+	key, err := remote.LoadKey(s.KeyFile, "")
 	if err != nil {
 		t.Fatal(err)
 	}

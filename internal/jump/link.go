@@ -114,7 +114,7 @@ func (g *Gateway) dial(l *link) bool {
 		return false
 	}
 	g.refuse = refusal{failed: l.failed, until: time.Now().Add(g.pool.options.Retry)}
-	if found.Kind == failure.LoginFailed && login.Password != "" {
+	if found.Kind == failure.LoginFailed && login.Password != "" && login.Passwords == nil {
 		g.refuse.until = time.Time{}
 	}
 	g.pool.options.Logger.Warn("a jump host can't be used", "jump", g.name, "waiting", l.inside, "err", found, "advice", found.Help())

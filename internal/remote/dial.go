@@ -47,9 +47,9 @@ type Options struct {
 }
 
 // Dial connects to a host, verifies its key and logs in. It blocks for at most the sum of the three deadlines, and where
-// there is a gateway for as long as that lets it wait, or until ctx ends; on failure nothing stays open or running. The error is a *failure.Error of the stage failure.Dial,
-// failure.Handshake or failure.Authentication; its kind is failure.Configuration where the options cannot work with any
-// host. The caller must Close the connection.
+// there is a gateway for as long as that lets it wait, or until ctx ends; on failure nothing stays open or running. The
+// error is a *failure.Error of the stage failure.Dial, failure.Handshake or failure.Authentication; its kind is
+// failure.Configuration where the options cannot work with any host. The caller must Close the connection.
 func Dial(ctx context.Context, o Options) (*Conn, error) {
 	d := newDialer(o)
 	if err := d.check(); err != nil {

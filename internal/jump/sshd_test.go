@@ -189,9 +189,14 @@ func knownAs(t *testing.T, key, address *testserver.Sshd) *remote.HostKeys {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return knownLines(t, strings.Fields(string(other))[0]+" "+strings.Join(strings.Fields(string(line))[1:], " ")+"\n")
+}
+
+// knownLines returns host keys from the lines of a known_hosts file.
+func knownLines(t testing.TB, lines string) *remote.HostKeys {
+	t.Helper()
 	path := t.TempDir() + "/known_hosts"
-	text := strings.Fields(string(other))[0] + " " + strings.Join(strings.Fields(string(line))[1:], " ") + "\n"
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte(lines), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	keys, err := remote.LoadHostKeys(path)

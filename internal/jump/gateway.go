@@ -89,7 +89,7 @@ func (g *Gateway) open(ctx context.Context, address string, limit time.Duration,
 	conn, err := l.conn.Forward(ctx, address, limit, p.ended)
 	if err != nil {
 		p.exit()
-		return nil, err
+		return nil, covered(failure.From("", err), l.host.Login.Password)
 	}
 	p.Conn = conn
 	return p, nil

@@ -115,6 +115,17 @@ func TestEverybodyIsLetIn(t *testing.T) {
 	}
 }
 
+// TestAJumpHostThatSaysItsPassword has one that tells everybody what it knows.
+func TestAJumpHostThatSaysItsPassword(t *testing.T) {
+	noLeak(t)
+	_, host := gate(t, sshtest.Options{Channel: func(c ssh.NewChannel) { _ = c.Reject(ssh.Prohibited, "not with right horse") }})
+	_, err := newPool(t, jump.Options{}).Gateway("bastion", host).Open(within(t), "web1:22", deadline)
+	want{"", failure.JumpRefused, "bastion", []string{"not with (password)"}, nil}.check(t, err)
+	if strings.Contains(err.Error(), "right horse") {
+		t.Error(err)
+	}
+}
+
 // TestAJumpHostThatFlaps lets everybody in and breaks off at once: that is no reason to log in again and again.
 func TestAJumpHostThatFlaps(t *testing.T) {
 	noLeak(t)

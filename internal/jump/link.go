@@ -108,7 +108,7 @@ func (g *Gateway) dial(l *link) bool {
 	if g.link == l {
 		g.link = nil
 	}
-	found := failure.From(failure.Dial, err)
+	found := covered(failure.From(failure.Dial, err), login.Password)
 	l.failed = remote.Through(g.name, found)
 	if found.Kind == failure.Cancelled || l.retired {
 		return false

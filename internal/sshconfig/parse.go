@@ -239,7 +239,7 @@ func (p *parser) begin(l *line) (*block, error) {
 		case "all", "canonical":
 		default:
 			if i++; i == len(words) {
-				return nil, fmt.Errorf("Match %s says nothing", c.name)
+				return nil, fmt.Errorf("%s of Match says nothing", c.name)
 			}
 			if value := words[i]; c.name == "host" || c.name == "originalhost" {
 				c.value = newPatterns(strings.Split(strings.ToLower(value), ","))
@@ -257,11 +257,11 @@ func checkAll(criteria []criterion) error {
 	for i, c := range criteria {
 		alone := len(criteria) == 1 || i == len(criteria)-1 && i == 1 && isPass(criteria[0].name)
 		if c.name == "all" && !alone {
-			return errors.New("Match all stands alone, or after canonical or final")
+			return errors.New("all stands alone in a Match, or after canonical or final")
 		}
 	}
 	if len(criteria) == 0 {
-		return errors.New("Match needs a condition")
+		return errors.New("a Match needs a condition")
 	}
 	return nil
 }

@@ -81,8 +81,8 @@ func TestWhatCanNotBeRead(t *testing.T) {
 		"Host web1\n User \"ops": "config:2: a quote is not closed",
 		"User":                   "config:1: \"User\" says nothing",
 		"Host":                   "config:1: \"Host\" says nothing",
-		"\nMatch host":           "config:2: Match host says nothing",
-		"Match all host x":       "config:1: Match all stands alone",
+		"\nMatch host":           "config:2: host of Match says nothing",
+		"Match all host x":       "config:1: all stands alone in a Match",
 		"Include config":         "",
 	} {
 		_, err := load(t, content)

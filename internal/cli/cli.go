@@ -32,8 +32,9 @@ const (
 
 const description = `Muster visits every machine of a fleet over SSH, stores what each reports, and mails what exceeds its limit.
 
-A first fleet: "muster init" writes a configuration to edit, "muster run" visits every host once, "muster status" shows
-what they reported, "muster serve" goes on doing so. "muster demo" shows all of it on this machine alone.
+A first fleet: "muster init" writes a configuration to edit, "muster trust" records the keys of the hosts, "muster run"
+visits every host once, "muster status" shows what they reported, "muster serve" goes on doing so. "muster demo" shows all
+of it on this machine alone.
 
 Exit status: 0 all well; 1 some hosts failed; 2 usage or configuration; 3 the database, the queue, the mail server or
 another thing that it takes (a log file, the output) could not be used.`
@@ -43,7 +44,9 @@ type commands struct {
 	Init    initCommand    `cmd:"" help:"Write an annotated configuration to start from."`
 	Run     runCommand     `cmd:"" help:"Visit every host once, now."`
 	Serve   serveCommand   `cmd:"" help:"Visit every host at each interval, until stopped."`
+	Trust   trustCommand   `cmd:"" help:"Show the keys of hosts, and record those that you trust."`
 	Status  statusCommand  `cmd:"" help:"Show each host with its last visit, CPU, memory, uptime and alerts."`
+	Login   loginCommand   `cmd:"" help:"Let passwords be sent again that were refused."`
 	Queue   queueCommand   `cmd:"" help:"Work on what could not be stored."`
 	DB      dbCommand      `cmd:"" name:"db" help:"See to the database: its size, upgrade, soundness, backup and history."`
 	Schema  schemaCommand  `cmd:"" help:"Print the XML schema of the configuration or of a report."`
@@ -53,6 +56,7 @@ type commands struct {
 
 // Env is where a command runs: its streams and its version. Commands reach the outside through it alone.
 type Env struct {
+	Stdin   io.Reader // nil: nobody answers
 	Stdout  io.Writer
 	Stderr  io.Writer
 	Version string

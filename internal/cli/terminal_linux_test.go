@@ -13,7 +13,8 @@ import (
 
 // terminal is a pseudo-terminal, and what came to it.
 type terminal struct {
-	*os.File // what a program writes to
+	*os.File // what a program writes to, and reads from
+	master   *os.File
 	shown    chan string
 }
 
@@ -37,7 +38,7 @@ func newTerminal(t *testing.T, columns uint16) *terminal {
 	if err != nil {
 		t.Fatal(err)
 	}
-	term := &terminal{File: slave, shown: make(chan string, 1)}
+	term := &terminal{File: slave, master: master, shown: make(chan string, 1)}
 	go func() {
 		defer master.Close()
 		var all bytes.Buffer

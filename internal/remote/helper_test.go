@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gofrs/flock"
 	"golang.org/x/crypto/ssh"
 
 	"muster/internal/failure"
@@ -192,4 +193,21 @@ func newSince(before map[string]string) string {
 		}
 	}
 	return left.String()
+}
+
+// never is a time at which no test runs.
+func never() time.Time { return time.Now().AddDate(10, 0, 0) }
+
+// holdLock takes the lock on a file, and returns what gives it back.
+func holdLock(t testing.TB, path string) (release func()) {
+	t.Helper()
+	lock := flock.New(path)
+	if err := lock.Lock(); err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		if err := lock.Close(); err != nil {
+			t.Error(err)
+		}
+	}
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net"
 	"slices"
-	"strings"
 
 	"golang.org/x/crypto/ssh"
 
@@ -16,7 +15,7 @@ var errShown = errors.New("the key was seen")
 
 // ShownKey is the key that a host shows, which it has proved to have.
 type ShownKey struct {
-	Name    string         // of the host in known_hosts: web1, or host:port
+	Address string         // host:port, under which known_hosts has the host
 	Key     ssh.PublicKey  // a certificate, where an authority is known for the host and it has one
 	Refused *failure.Error // why the host is not trusted with it; nil: it is
 }
@@ -47,7 +46,7 @@ func ShowHostKey(ctx context.Context, o Options) (*ShownKey, error) {
 func (d *dialer) show(ctx context.Context, w *wire) (*ShownKey, error) {
 	end := d.start(ctx, w)
 	defer end()
-	shown := &ShownKey{Name: strings.TrimSuffix(d.known, ":22")}
+	shown := &ShownKey{Address: d.known}
 	_, _, _, err := ssh.NewClientConn(w, d.address, &ssh.ClientConfig{
 		User:              d.User,
 		ClientVersion:     clientVersion,

@@ -28,9 +28,11 @@ const (
 // SSHDOptions say how sshd differs from one with an Ed25519 host key, SFTP, and login by key and password.
 type SSHDOptions struct {
 	HostKeys []string // types of host keys: ed25519, ecdsa, rsa; empty: ed25519
-	NoSFTP   bool     // no SFTP subsystem
-	Config   []string // lines of sshd_config; a keyword among them replaces our line with it
-	Shell    string   // the user's login shell; empty: /bin/sh. Has an effect only where there is a Password.
+	// HostCertificate has sshd show a certificate host_ed25519-cert.pub once its folder has one, after a restart.
+	HostCertificate bool
+	NoSFTP          bool     // no SFTP subsystem
+	Config          []string // lines of sshd_config; a keyword among them replaces our line with it
+	Shell           string   // the user's login shell; empty: /bin/sh. Has an effect only where there is a Password.
 }
 
 // Sshd is a running sshd.
@@ -181,6 +183,9 @@ func writeSSHDConfig(t testing.TB, folder string, s *Sshd, o SSHDOptions) {
 	}
 	for _, kind := range o.HostKeys {
 		ours = append(ours, "HostKey "+filepath.Join(folder, "host_"+kind))
+	}
+	if o.HostCertificate {
+		ours = append(ours, "HostCertificate "+filepath.Join(folder, "host_ed25519-cert.pub"))
 	}
 	replaced := make(map[string]bool)
 	for _, line := range o.Config {

@@ -1,0 +1,120 @@
+package controller
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"strconv"
+	"sync"
+
+	"muster/internal/config"
+	"muster/internal/failure"
+	"muster/internal/remote"
+)
+
+// trustAtOnce is how many hosts are connected to at once to see their keys.
+const trustAtOnce = 64
+
+// Trust sees which keys hosts show, and records them. Nothing secret is sent to a host. Make it with NewTrust.
+type Trust struct {
+	config *config.Config
+	hosts  *hosts
+}
+
+// HostKey is what was seen of a host.
+type HostKey struct {
+	Host    string           // its name in the configuration
+	Address string           // address:port
+	Pinned  bool             // the configuration pins its fingerprint: nothing is to be recorded
+	Shown   *remote.ShownKey // nil: it could not be seen, and Failure says why
+	Failure *failure.Error   // why the host is not trusted; nil: it is
+
+	host *config.Host
+}
+
+// NewTrust returns what sees to the keys of a configuration's hosts.
+func NewTrust(c *config.Config) *Trust {
+	return &Trust{config: c, hosts: newHosts(c.Hosts, nil, slog.New(slog.DiscardHandler))}
+}
+
+// Show connects to the named hosts, or to all if none is named, and returns what each shows, in the order of the
+// configuration. It returns when all are seen, or ctx has ended, of which the failures then tell. The error names a host
+// that is not in the configuration and wraps ErrConfiguration.
+func (t *Trust) Show(ctx context.Context, names ...string) ([]HostKey, error) {
+	wanted := make(map[string]bool, len(names))
+	for _, name := range names {
+		wanted[name] = true
+	}
+	var keys []HostKey
+	for i := range t.config.Hosts {
+		c := &t.config.Hosts[i]
+		if len(names) > 0 && !wanted[c.Name] {
+			continue
+		}
+		delete(wanted, c.Name)
+		keys = append(keys, HostKey{
+			Host: c.Name, Address: net.JoinHostPort(c.Address, strconv.Itoa(c.Port)), Pinned: len(c.Fingerprints) > 0, host: c,
+		})
+	}
+	for _, name := range names {
+		if wanted[name] {
+			return nil, fmt.Errorf("%w: no host is called %q", ErrConfiguration, name)
+		}
+	}
+	pass := &pass{hosts: t.hosts, seen: make(map[string]bool)}
+	slots := make(chan struct{}, trustAtOnce)
+	var looking sync.WaitGroup
+	for i := range keys {
+		slots <- struct{}{}
+		looking.Go(func() {
+			defer func() { <-slots }()
+			t.show(ctx, pass, &keys[i])
+		})
+	}
+	looking.Wait()
+	return keys, nil
+}
+
+// show sees one host's key.
+func (t *Trust) show(ctx context.Context, p *pass, k *HostKey) {
+	t.hosts.mu.Lock()
+	known, err := p.hostKeys(k.host)
+	t.hosts.mu.Unlock()
+	if err != nil {
+		k.Failure = failure.From(failure.Handshake, err)
+		return
+	}
+	k.Shown, err = remote.ShowHostKey(ctx, remote.Options{
+		Host: k.Host, Address: k.host.Address, Port: k.host.Port, KnownAs: k.host.KnownAs, HostKeys: known,
+		Deadlines: remote.Deadlines{Dial: k.host.Timeouts.Dial, Handshake: k.host.Timeouts.Handshake},
+	})
+	switch {
+	case err != nil:
+		k.Failure = failure.From(failure.Handshake, err)
+	case k.Shown.Refused != nil:
+		k.Failure = k.Shown.Refused
+	}
+}
+
+// Record records the key that a host has shown, in the first of its known_hosts files, and in place of others that any of
+// them has for its name if replace is set. It returns when that is on disk. The error is a *failure.Error: of the kind
+// failure.HostKeyChanged or failure.HostKeyRevoked where the files have come to say something else meanwhile.
+func (t *Trust) Record(ctx context.Context, k HostKey, replace bool) error {
+	files := k.host.KnownHosts
+	t.hosts.mu.Lock()
+	recorders := make([]*remote.Recorder, len(files))
+	for i, file := range files {
+		recorders[i] = (&pass{hosts: t.hosts}).recorder(file)
+	}
+	t.hosts.mu.Unlock()
+	if !replace {
+		return recorders[0].Record(ctx, k.Shown.Address, k.Shown.Key)
+	}
+	for _, r := range recorders[1:] {
+		if err := r.Forget(ctx, k.Shown.Address, k.Shown.Key); err != nil {
+			return err
+		}
+	}
+	return recorders[0].Replace(ctx, k.Shown.Address, k.Shown.Key)
+}

@@ -94,7 +94,7 @@ func TestAccessOrdersKeysAndCertificates(t *testing.T) {
 	c := k.host()
 	c.Keys, c.Certificates = []string{first, second}, []string{k.path("elsewhere")}
 	c.Passphrase = config.NewSecret("phrase")
-	h := newHosts([]config.Host{c}, nil, slog.New(slog.DiscardHandler))
+	h := newHosts([]config.Host{c}, nil, nil, slog.New(slog.DiscardHandler))
 	signers, _, failed := resolveOne(h)
 	if failed != nil || offered(signers) != "named key beside key" {
 		t.Fatalf("offered: %s, %v", offered(signers), failed)
@@ -148,7 +148,7 @@ func TestAccessWithWhatCannotWork(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			c := k.host()
 			test.change(&c)
-			h := newHosts([]config.Host{c}, nil, slog.New(slog.DiscardHandler))
+			h := newHosts([]config.Host{c}, nil, nil, slog.New(slog.DiscardHandler))
 			for range 2 { // also from the cache
 				_, _, failed := resolveOne(h)
 				if failed == nil || failed.Kind != failure.Configuration || failed.Stage != failure.Authentication ||
@@ -157,7 +157,7 @@ func TestAccessWithWhatCannotWork(t *testing.T) {
 				}
 			}
 			c.Agent = k.path("socket") // is not asked yet
-			signers, agent, failed := resolveOne(newHosts([]config.Host{c}, nil, slog.New(slog.DiscardHandler)))
+			signers, agent, failed := resolveOne(newHosts([]config.Host{c}, nil, nil, slog.New(slog.DiscardHandler)))
 			if test.agent != (failed == nil && len(signers) > 0 && agent != nil) {
 				t.Errorf("with an agent: %v, %v", signers, failed)
 			}
@@ -171,7 +171,7 @@ func TestAccessSharesWhatIsShared(t *testing.T) {
 	b.Name = "web2"
 	a.Agent, b.Agent = "/nowhere", "/nowhere"
 	a.HostKeys, b.HostKeys = acceptNew, acceptNew
-	h := newHosts([]config.Host{a, b}, nil, slog.New(slog.DiscardHandler))
+	h := newHosts([]config.Host{a, b}, nil, nil, slog.New(slog.DiscardHandler))
 	var agents []*remote.Agent
 	var known []*remote.HostKeys
 	for host, failed := range h.All() {

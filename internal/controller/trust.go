@@ -5,12 +5,15 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"strconv"
 	"sync"
 
 	"muster/internal/config"
 	"muster/internal/failure"
+	"muster/internal/jump"
 	"muster/internal/remote"
+	"muster/internal/visit"
 )
 
 // trustAtOnce is how many hosts are connected to at once to see their keys.
@@ -33,13 +36,27 @@ type HostKey struct {
 	host *config.Host
 }
 
-// NewTrust returns what sees to the keys of a configuration's hosts.
+// NewTrust returns what sees to the keys of a configuration's hosts, and of the machines that they are reached through.
 func NewTrust(c *config.Config) *Trust {
-	return &Trust{config: c, hosts: newHosts(c.Hosts, nil, slog.New(slog.DiscardHandler))}
+	return &Trust{config: c, hosts: newHosts(c.Hosts, nil, nil, slog.New(slog.DiscardHandler))}
 }
 
-// Show connects to the named hosts, or to all if none is named, and returns what each shows, in the order of the
-// configuration. It returns when all are seen, or ctx has ended, of which the failures then tell. The error names a host
+// machines returns all that are verified: those first that others are reached through.
+func (t *Trust) machines() []*config.Host {
+	machines := t.config.Jumps()
+	seen := make(map[string]bool)
+	for i := range t.config.Hosts {
+		machines = append(machines, &t.config.Hosts[i])
+	}
+	return slices.DeleteFunc(machines, func(c *config.Host) bool {
+		again := seen[c.Name]
+		seen[c.Name] = true
+		return again
+	})
+}
+
+// Show connects to the named hosts, or to all if none is named, and returns what each shows: first the jump hosts, which it
+// logs in to where they lead to others, and then the hosts in the order of the configuration. It returns when all are seen, or ctx has ended, of which the failures then tell. The error names a host
 // that is not in the configuration and wraps ErrConfiguration.
 func (t *Trust) Show(ctx context.Context, names ...string) ([]HostKey, error) {
 	wanted := make(map[string]bool, len(names))
@@ -47,8 +64,7 @@ func (t *Trust) Show(ctx context.Context, names ...string) ([]HostKey, error) {
 		wanted[name] = true
 	}
 	var keys []HostKey
-	for i := range t.config.Hosts {
-		c := &t.config.Hosts[i]
+	for _, c := range t.machines() {
 		if len(names) > 0 && !wanted[c.Name] {
 			continue
 		}
@@ -62,7 +78,12 @@ func (t *Trust) Show(ctx context.Context, names ...string) ([]HostKey, error) {
 			return nil, fmt.Errorf("%w: no host is called %q", ErrConfiguration, name)
 		}
 	}
-	pass := &pass{hosts: t.hosts, seen: make(map[string]bool)}
+	pool := jump.New(jump.Options{})
+	defer pool.Close()
+	t.hosts.mu.Lock()
+	t.hosts.pool = pool
+	t.hosts.mu.Unlock()
+	pass := &pass{hosts: t.hosts, seen: make(map[string]bool), led: make(map[*config.Host]*led)}
 	slots := make(chan struct{}, trustAtOnce)
 	var looking sync.WaitGroup
 	for i := range keys {
@@ -78,15 +99,28 @@ func (t *Trust) Show(ctx context.Context, names ...string) ([]HostKey, error) {
 
 // show sees one host's key.
 func (t *Trust) show(ctx context.Context, p *pass, k *HostKey) {
+	if k.host.Trouble != "" {
+		k.Failure = trouble(k.host)
+		return
+	}
 	t.hosts.mu.Lock()
 	known, err := p.hostKeys(k.host)
+	var way visit.Host
+	var lost *failure.Error
+	if err == nil {
+		lost = p.lead(k.host, &way)
+	}
 	t.hosts.mu.Unlock()
-	if err != nil {
+	switch {
+	case err != nil:
 		k.Failure = failure.From(failure.Handshake, err)
+		return
+	case lost != nil:
+		k.Failure = lost
 		return
 	}
 	k.Shown, err = remote.ShowHostKey(ctx, remote.Options{
-		Host: k.Host, Address: k.host.Address, Port: k.host.Port, KnownAs: k.host.KnownAs, HostKeys: known,
+		Host: k.Host, Address: k.host.Address, Port: k.host.Port, KnownAs: k.host.KnownAs, HostKeys: known, Through: way.Through,
 		Deadlines: remote.Deadlines{Dial: k.host.Timeouts.Dial, Handshake: k.host.Timeouts.Handshake},
 	})
 	switch {

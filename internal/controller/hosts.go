@@ -1,7 +1,6 @@
 package controller
 
 import (
-	"iter"
 	"os"
 	"slices"
 	"strings"
@@ -20,8 +19,6 @@ import (
 // once however many hosts name it, and again only after the file has changed, so that a host key recorded while the
 // server runs counts from the next sweep on.
 type hosts struct {
-	configured []config.Host
-
 	mu    sync.Mutex
 	keys  map[string]*loaded[ssh.Signer]
 	known map[string]*loaded[*remote.HostKeys]
@@ -39,29 +36,15 @@ type fileState struct {
 	modified time.Time
 }
 
-func newHosts(configured []config.Host) *hosts {
+func newHosts() *hosts {
 	return &hosts{
-		configured: configured,
-		keys:       make(map[string]*loaded[ssh.Signer]),
-		known:      make(map[string]*loaded[*remote.HostKeys]),
+		keys:  make(map[string]*loaded[ssh.Signer]),
+		known: make(map[string]*loaded[*remote.HostKeys]),
 	}
 }
 
-// Len returns the number of hosts.
-func (h *hosts) Len() int { return len(h.configured) }
-
-// All yields every host in the order of the configuration, with the failure of a key or known_hosts file that can't be
-// used, or nil. Files are looked at once a pass.
-func (h *hosts) All() iter.Seq2[visit.Host, *failure.Error] {
-	return func(yield func(visit.Host, *failure.Error) bool) {
-		pass := &pass{hosts: h, seen: make(map[string]bool)}
-		for _, c := range h.configured {
-			if !yield(pass.resolve(c)) {
-				return
-			}
-		}
-	}
-}
+// pass begins a walk over the hosts. It is for one goroutine.
+func (h *hosts) pass() *pass { return &pass{hosts: h, seen: make(map[string]bool)} }
 
 // pass is one walk over the hosts; seen holds the files that were looked at in it.
 type pass struct {
@@ -69,6 +52,8 @@ type pass struct {
 	seen  map[string]bool
 }
 
+// resolve returns a host as a visitor understands it, with the failure of a key or known_hosts file that can't be used, or
+// nil.
 func (p *pass) resolve(c config.Host) (visit.Host, *failure.Error) {
 	p.hosts.mu.Lock()
 	defer p.hosts.mu.Unlock()

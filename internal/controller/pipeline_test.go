@@ -151,7 +151,7 @@ func TestAServerIsStartedAgain(t *testing.T) {
 	for i := range 2 {
 		_, stop := r.serve()
 		stop()
-		r.later(time.Minute)
+		r.later(time.Hour) // the interval: another sweep is due
 		if got := r.query("SELECT count(*) FROM visits"); got != 3*(i+1) {
 			t.Errorf("%d visits are stored after %d starts: Serve is to store them before it returns", got, i+1)
 		}

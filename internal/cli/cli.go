@@ -43,6 +43,7 @@ type commands struct {
 	Init    initCommand    `cmd:"" help:"Write an annotated configuration to start from."`
 	Run     runCommand     `cmd:"" help:"Visit every host once, now."`
 	Serve   serveCommand   `cmd:"" help:"Visit every host at each interval, until stopped."`
+	Reload  reloadCommand  `cmd:"" help:"Have the server that runs read its configuration anew."`
 	Status  statusCommand  `cmd:"" help:"Show each host with its last visit, CPU, memory, uptime and alerts."`
 	Queue   queueCommand   `cmd:"" help:"Work on what could not be stored."`
 	DB      dbCommand      `cmd:"" name:"db" help:"See to the database: its size, upgrade, soundness, backup and history."`

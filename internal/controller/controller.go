@@ -49,6 +49,7 @@ type Options struct {
 	Version   string           // of the program
 	// Load reads the configuration anew, for Reload; nil: there is nothing to be reloaded. One that is returned is complete.
 	Load    func() (*config.Config, error)
+	Adopted func()  // called when the configuration that was read last is the one in use; nil: nothing is
 	Manager Manager // told how Serve does; nil: nobody is
 }
 
@@ -108,6 +109,7 @@ type Controller struct {
 	closers   []io.Closer // closed last in, first out
 
 	load      func() (*config.Config, error)
+	adopted   func()
 	forget    func(keep func(host string) bool) // what is remembered of hosts that are not kept
 	manager   Manager
 	reloading chan struct{} // holds a token while the configuration can be reloaded and nobody does
@@ -159,6 +161,7 @@ func newController(o Options) *Controller {
 		gate:      newGate(o.Config.Server.Parallel),
 		backoff:   newBackoff(),
 		load:      o.Load,
+		adopted:   o.Adopted,
 		forget:    func(func(string) bool) {},
 		manager:   o.Manager,
 		reloading: make(chan struct{}, 1),
@@ -168,6 +171,9 @@ func newController(o Options) *Controller {
 	}
 	if c.manager == nil {
 		c.manager = unmanaged{}
+	}
+	if c.adopted == nil {
+		c.adopted = func() {}
 	}
 	c.plan.Store(newPlan(o.Config))
 	return c

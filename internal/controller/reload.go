@@ -84,6 +84,7 @@ func (c *Controller) adopt(ctx context.Context, next *config.Config, afresh bool
 	c.backoff.forget(slices.Concat(changed.hosts, changed.removed)...)
 	c.forget(func(host string) bool { _, known := p.index[host]; return known })
 	apply(ctx)
+	c.adopted()
 
 	c.mu.Lock()
 	c.state.Loaded, c.state.Restart = c.now(), restart

@@ -9,15 +9,15 @@ import (
 	"muster/internal/testserver"
 )
 
-// gated is a place with a jump host and hosts behind it.
-type gated struct {
+// fenced is a place with a jump host and hosts behind it.
+type fenced struct {
 	*place
 	bastion, host *testserver.Sshd
 }
 
-func newGated(t *testing.T) *gated {
+func newFenced(t *testing.T) *fenced {
 	t.Helper()
-	g := &gated{newPlace(t), testserver.SSHD(t, testserver.SSHDOptions{}), testserver.SSHD(t, testserver.SSHDOptions{})}
+	g := &fenced{newPlace(t), testserver.SSHD(t, testserver.SSHDOptions{}), testserver.SSHD(t, testserver.SSHDOptions{})}
 	g.bastion.NeedPassword(t) // else what Stop leaves of it lives on
 	if err := os.Mkdir(g.path(".ssh"), 0o700); err != nil {
 		t.Fatal(err)
@@ -31,7 +31,7 @@ func login(s *testserver.Sshd) string {
 }
 
 func TestRunThroughAJumpHost(t *testing.T) {
-	g := newGated(t)
+	g := newFenced(t)
 	direct := testserver.SSHD(t, testserver.SSHDOptions{})
 	var hosts strings.Builder
 	for i := range 8 {
@@ -70,7 +70,7 @@ func TestRunThroughAJumpHost(t *testing.T) {
 
 // TestRunThroughAJumpHostOfSSHConfig has all that says how to reach the hosts in ~/.ssh/config.
 func TestRunThroughAJumpHostOfSSHConfig(t *testing.T) {
-	g := newGated(t)
+	g := newFenced(t)
 	known, err := os.ReadFile(g.host.KnownHosts)
 	if err != nil {
 		t.Fatal(err)

@@ -38,7 +38,7 @@ type HostKey struct {
 
 // NewTrust returns what sees to the keys of a configuration's hosts, and of the machines that they are reached through.
 func NewTrust(c *config.Config) *Trust {
-	return &Trust{config: c, hosts: newHosts(c.Hosts, nil, nil, slog.New(slog.DiscardHandler))}
+	return &Trust{config: c, hosts: newHosts(nil, nil, slog.New(slog.DiscardHandler))}
 }
 
 // machines returns all that are verified: those first that others are reached through.
@@ -83,7 +83,7 @@ func (t *Trust) Show(ctx context.Context, names ...string) ([]HostKey, error) {
 	t.hosts.mu.Lock()
 	t.hosts.pool = pool
 	t.hosts.mu.Unlock()
-	pass := &pass{hosts: t.hosts, seen: make(map[string]bool), led: make(map[*config.Host]*led)}
+	pass := t.hosts.pass()
 	slots := make(chan struct{}, trustAtOnce)
 	var looking sync.WaitGroup
 	for i := range keys {

@@ -65,6 +65,8 @@ func (k Kind) Advice() string {
 		return "nothing is wrong: the server was stopped; the next sweep visits the host again"
 	case Busy:
 		return "the host is slower than the interval: lengthen the interval or shorten its <timeouts>"
+	case Backoff:
+		return "see why it failed in the visits before; once that is mended, muster reload has it visited in the next sweep"
 	}
 	return "report this as a defect, with the log"
 }

@@ -72,6 +72,7 @@ const (
 	Configuration    Kind = "configuration"     // a key, password or known_hosts file can't be used
 	Cancelled        Kind = "cancelled"         // the server is stopping
 	Busy             Kind = "busy"              // the visit before this one still runs
+	Backoff          Kind = "backoff"           // the host has failed before, and is left alone for a while
 	Internal         Kind = "internal"          // a defect of ours
 )
 
@@ -81,6 +82,10 @@ const (
 func (k Kind) IsInterruption() bool {
 	return k == Timeout || k == Cancelled || k == Disconnected || k == JumpFailed
 }
+
+// SaysNothing tells whether a visit that failed in this way is no news of its host: it did not take place, or was broken
+// off, for reasons of the server's.
+func (k Kind) SaysNothing() bool { return k == Cancelled || k == Busy || k == Backoff }
 
 // Error is the failure of one visit. Err is the cause, never nil; Advice is one sentence in the imperative that says
 // what to do next, and may be empty, in which case the Kind's own advice holds.

@@ -22,7 +22,7 @@ func kinds() []failure.Kind {
 		failure.NoShell, failure.UnknownPlatform, failure.WrongPlatform, failure.PermissionDenied, failure.NoExec,
 		failure.DiskFull, failure.FileFailed, failure.Vanished, failure.ClientFailed, failure.NoReport, failure.ReportCut,
 		failure.ReportAltered, failure.ReportTooLarge, failure.ReportInvalid, failure.JumpFailed, failure.JumpRefused,
-		failure.Configuration, failure.Cancelled, failure.Busy, failure.Internal,
+		failure.Configuration, failure.Cancelled, failure.Busy, failure.Backoff, failure.Internal,
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"muster/internal/config"
+	"muster/internal/jump"
 )
 
 // plan is a configuration as sweeps work by it. It is never changed: another configuration makes another plan, which takes
@@ -19,6 +20,7 @@ type plan struct {
 	hosts  *hosts
 	index  map[string]int // host → its place in the configuration
 	turns  []turn         // of all hosts, the earliest first
+	lanes  map[*config.Host]*lane
 }
 
 // turn is when a host's visit begins, counted from the beginning of its sweep.
@@ -28,11 +30,17 @@ type turn struct {
 }
 
 func newPlan(c *config.Config, h *hosts) *plan {
-	p := &plan{config: c, hosts: h, index: make(map[string]int, len(c.Hosts))}
+	p := &plan{config: c, hosts: h, index: make(map[string]int, len(c.Hosts)), lanes: make(map[*config.Host]*lane)}
 	p.turns = make([]turn, len(c.Hosts))
 	spread := spreadOf(c.Server)
 	for i := range c.Hosts {
 		p.index[c.Hosts[i].Name] = i
+		if via := c.Hosts[i].Via; via != nil {
+			if p.lanes[via] == nil {
+				p.lanes[via] = &lane{gate: newGate(cmp.Or(via.Sessions, jump.DefaultSessions))}
+			}
+			p.lanes[via].hosts++
+		}
 		p.turns[i] = turn{host: i, after: place(c.Hosts[i].Name, spread)}
 	}
 	slices.SortStableFunc(p.turns, func(a, b turn) int { return cmp.Compare(a.after, b.after) })
@@ -41,6 +49,9 @@ func newPlan(c *config.Config, h *hosts) *plan {
 
 // at returns the host at a place of the configuration.
 func (p *plan) at(i int) *config.Host { return &p.config.Hosts[i] }
+
+// lane returns the lane of a host; nil where it is reached directly.
+func (p *plan) lane(i int) *lane { return p.lanes[p.at(i).Via] }
 
 // groups returns the groups of a host, web/front; none for one that the plan does not have.
 func (p *plan) groups(host string) string {

@@ -65,42 +65,6 @@ func (c *Controller) sweep(ctx context.Context, o order) (Summary, error) {
 	return summary, err
 }
 
-// visitAll makes the visits of a sweep and returns when all of them have ended; each is handed to end.
-func (c *Controller) visitAll(ctx context.Context, o order, tally *tally, end func(*visit.Visit)) {
-	ready := make(chan due, len(o.turns)) // for all, so that a host whose turn has come waits for room and for nothing else
-	var visits sync.WaitGroup
-	visits.Go(func() {
-		defer close(ready)
-		if !c.call(ctx, o, ready, end) {
-			tally.cancel()
-		}
-	})
-	var files *pass
-	for d := range ready {
-		if !c.gate.enter(ctx) {
-			c.release(d)
-			tally.cancel()
-			continue
-		}
-		if files == nil || files.hosts != d.plan.hosts {
-			files = d.plan.hosts.pass()
-		}
-		host, unusable := files.resolve(d.plan.at(d.host))
-		visits.Go(func() {
-			defer c.gate.leave()
-			defer c.release(d)
-			if unusable != nil {
-				end(visit.Failed(host, o.name, unusable))
-				return
-			}
-			v := c.visitor.Visit(ctx, host, o.name)
-			c.fared(v, d.at)
-			end(v)
-		})
-	}
-	visits.Wait()
-}
-
 // due is a host whose turn has come. No other sweep visits it until it is released.
 type due struct {
 	plan *plan

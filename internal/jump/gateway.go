@@ -133,10 +133,13 @@ func (g *Gateway) late(ctx context.Context, err error) *failure.Error {
 func (g *Gateway) enter() (*link, *failure.Error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.link != nil && g.link.isOver() {
+		g.discard(g.link)
+	}
 	if failed := g.refused(); failed != nil {
 		return nil, failed
 	}
-	if g.link == nil || g.link.isOver() {
+	if g.link == nil {
 		l := newLink(g.host)
 		if !g.pool.run(func() { g.serve(l) }) {
 			return nil, failure.New("", failure.Cancelled, errStopped)

@@ -52,7 +52,7 @@ func TestConnectionsThatAreNeverAnswered(t *testing.T) {
 		_ = channel.Close()
 	}})
 	t.Cleanup(func() { close(late) }) // before the server is closed
-	host.Sessions = 20
+	host.Sessions = 70
 	pool := newPool(t, jump.Options{})
 	g := pool.Gateway("bastion", host)
 	open := func(address string, limit time.Duration) (net.Conn, error) {
@@ -63,13 +63,13 @@ func TestConnectionsThatAreNeverAnswered(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer living.Close()
-	const rounds = 8
+	const rounds = 2
 	for range rounds { // each takes a second, until the places are given back
 		var all sync.WaitGroup
 		for range host.Sessions - 1 {
 			all.Go(func() {
-				_, err := open("dead:22", 50*time.Millisecond)
-				want{"", failure.Timeout, "", []string{"no answer from dead:22 through bastion within 50ms"}, nil}.check(t, err)
+				_, err := open("dead:22", time.Second)
+				want{"", failure.Timeout, "", []string{"no answer from dead:22 through bastion within 1s"}, nil}.check(t, err)
 			})
 		}
 		all.Wait()

@@ -121,15 +121,20 @@ func (g *Gateway) dial(l *link) bool {
 	return false
 }
 
-// broke notes that a connection has broken. Unless it held for a while, a new one has to wait.
+// broke notes that a connection has broken.
 func (g *Gateway) broke(l *link) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	found := l.conn.Failure()
-	g.pool.options.Logger.Warn("the connection to a jump host broke", "jump", g.name, "inside", l.inside, "err", found)
+	g.pool.options.Logger.Warn("the connection to a jump host broke", "jump", g.name, "inside", l.inside, "err", l.conn.Failure())
+	g.discard(l)
+}
+
+// discard lets nobody into a connection that has broken. Unless it held for a while, a new one has to wait. Who comes first
+// does it, a visit or the link's own goroutine.
+func (g *Gateway) discard(l *link) {
 	if g.link == l {
 		g.link = nil
-		g.refuse = refusal{failed: remote.Through(g.name, found), until: l.began.Add(g.pool.options.Retry)}
+		g.refuse = refusal{failed: remote.Through(g.name, l.conn.Failure()), until: l.began.Add(g.pool.options.Retry)}
 	}
 }
 

@@ -23,11 +23,13 @@ type serving struct {
 	reading sync.WaitGroup
 }
 
-// serve starts muster serve with the log on standard error. It is killed with the test, if it still runs.
-func (f *fleet) serve(t *testing.T) *serving {
+// serve starts muster serve with the log on standard error and more in its environment. It is killed with the test, if it
+// still runs.
+func (f *fleet) serve(t *testing.T, environment ...string) *serving {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &serving{command: f.command(ctx, "serve"), lines: make(chan string, 10_000), ended: make(chan error, 1)}
+	s.command.Env = append(s.command.Env, environment...)
 	stderr, err := s.command.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -72,6 +74,14 @@ func (s *serving) waitFor(t *testing.T, text string) string {
 		case <-deadline.C:
 			t.Fatalf("no %q in the log of muster serve:\n%s", text, strings.Join(seen, "\n"))
 		}
+	}
+}
+
+// hangUp sends SIGHUP.
+func (s *serving) hangUp(t *testing.T) {
+	t.Helper()
+	if err := s.command.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
 	}
 }
 

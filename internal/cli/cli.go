@@ -45,6 +45,7 @@ type commands struct {
 	Run     runCommand     `cmd:"" help:"Visit every host once, now."`
 	Serve   serveCommand   `cmd:"" help:"Visit every host at each interval, until stopped."`
 	Trust   trustCommand   `cmd:"" help:"Show the keys of hosts, and record those that you trust."`
+	Reload  reloadCommand  `cmd:"" help:"Have the server that runs read its configuration anew."`
 	Status  statusCommand  `cmd:"" help:"Show each host with its last visit, CPU, memory, uptime and alerts."`
 	Login   loginCommand   `cmd:"" help:"Let passwords be sent again that were refused."`
 	Queue   queueCommand   `cmd:"" help:"Work on what could not be stored."`

@@ -122,7 +122,7 @@ func TestFailedStartIsToldOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 		var stderr bytes.Buffer
-		_, err = openServer(t.Context(), Env{Stderr: &stderr}, cfg, nil)
+		_, err = openServer(t.Context(), Env{Stderr: &stderr}, cfg, opening{})
 		if err == nil {
 			t.Fatal("it started without a data directory")
 		}

@@ -67,31 +67,6 @@ func (f configFlag) loadFleet(ctx context.Context) (*config.Config, error) {
 	return c, err
 }
 
-// newLogger returns the logger that the configuration asks for, and what closes it. Where a person watches progress and
-// the log goes to the same terminal, at the level info, errors alone are logged: the summary says the rest.
-func newLogger(c config.Server, stderr io.Writer, watched bool) (*slog.Logger, io.Closer, error) {
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {
-		return nil, nil, err
-	}
-	out, closer := stderr, io.Closer(io.NopCloser(nil))
-	if c.LogFile != "" {
-		file, err := os.OpenFile(c.LogFile, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-		if err != nil {
-			return nil, nil, fmt.Errorf("log file: %w", err)
-		}
-		out, closer = file, file
-	}
-	if c.LogFile == "" && level == slog.LevelInfo && watched {
-		level = slog.LevelError
-	}
-	options := &slog.HandlerOptions{Level: level, ReplaceAttr: spelt}
-	if c.LogFormat == "json" {
-		return slog.New(slog.NewJSONHandler(out, options)), closer, nil
-	}
-	return slog.New(slog.NewTextHandler(out, options)), closer, nil
-}
-
 // spelt makes a duration a text with its unit, as in 10.892s, in both formats: JSON alone would have it in nanoseconds
 // without saying so.
 func spelt(_ []string, a slog.Attr) slog.Attr {

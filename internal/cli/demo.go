@@ -98,7 +98,7 @@ func (c demoCommand) folder() (string, error) {
 func demoSweeps(ctx context.Context, env Env, cfg *config.Config, fleet *demoFleet) (err error) {
 	p := newProgress(env.Stderr)
 	defer p.Close()
-	s, err := openServer(ctx, env, cfg, p)
+	s, err := openServer(ctx, env, cfg, opening{progress: p})
 	if err != nil {
 		return err
 	}

@@ -8,7 +8,11 @@ import (
 	"muster/internal/controller"
 )
 
-// printOverview says below the hosts what of the server itself a person should know: nothing where all is well.
+// aloneMost is how many hosts that are left alone are named.
+const aloneMost = 20
+
+// printOverview says below the hosts what of the server itself a person should know: when a server that runs makes the next
+// sweep, and else nothing where all is well.
 func printOverview(w io.Writer, o *controller.Overview, now time.Time) {
 	if o == nil {
 		return
@@ -33,6 +37,29 @@ func printOverview(w io.Writer, o *controller.Overview, now time.Time) {
 		}
 	}
 	printMails(w, o)
+	if o.Serving != nil {
+		printServing(w, o.Serving)
+	}
+}
+
+// printServing says how a server that runs goes about its work.
+func printServing(w io.Writer, s *controller.Serving) {
+	for i, h := range s.Alone {
+		if i == aloneMost {
+			fmt.Fprintf(w, "and %s more are left alone\n", count(len(s.Alone)-i, "host"))
+			break
+		}
+		fmt.Fprintf(w, "%s: left alone for a while after %s, the last with %s (%s): next attempt at %s\n", printable(h.Host),
+			count(h.Failures, "failure"), h.Kind, h.Stage, h.Next.Local().Format(time.DateTime))
+	}
+	if s.Reason != "" {
+		fmt.Fprintf(w, "configuration: that of %s is in use; the one that was read at %s is refused: %s\n",
+			s.Loaded.Local().Format(time.DateTime), s.Refused.Local().Format(time.DateTime), printable(s.Reason))
+	}
+	for _, part := range s.Restart {
+		fmt.Fprintf(w, "configuration: %s has changed, which needs a restart of the server\n", part)
+	}
+	fmt.Fprintf(w, "next sweep: at %s\n", s.Next.Local().Format(time.DateTime))
 }
 
 // waitsFor says what a reader of the queue does.

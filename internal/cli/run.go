@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"slices"
 	"strings"
 	"time"
@@ -14,6 +13,7 @@ import (
 	"muster/internal/config"
 	"muster/internal/controller"
 	"muster/internal/deploy"
+	"muster/internal/systemd"
 	"muster/internal/visit"
 )
 
@@ -46,7 +46,7 @@ func (c runCommand) Run(ctx context.Context, env Env) error {
 	}
 	p := newProgress(env.Stderr)
 	defer p.Close()
-	s, err := openServer(ctx, env, cfg, p)
+	s, err := openServer(ctx, env, cfg, opening{progress: p})
 	if err != nil {
 		return err
 	}
@@ -71,42 +71,53 @@ func (c runCommand) Run(ctx context.Context, env Env) error {
 // server is a controller with its log.
 type server struct {
 	controller *controller.Controller
-	log        *slog.Logger
-	logFile    io.Closer
+	log        *logging
 }
 
-// openServer makes the controller that the configuration asks for, with its log. Where the configuration names no log
-// file the log goes to standard error, above the progress p if there is one; p may be nil.
-func openServer(ctx context.Context, env Env, cfg *config.Config, p *progress) (*server, error) {
+// opening says how a server is opened.
+type opening struct {
+	progress *progress                      // where the configuration names no log file the log goes above it; nil: none
+	load     func() (*config.Config, error) // reads the configuration anew; nil: it stays as it is
+	managed  bool                           // whoever started the server, such as systemd, is told how it does
+}
+
+// openServer makes the controller that the configuration asks for, with its log.
+func openServer(ctx context.Context, env Env, cfg *config.Config, o opening) (*server, error) {
 	stderr, watched := env.Stderr, false
-	var observers []visit.Observer
-	if p != nil {
-		stderr, watched, observers = p.Log(), p.visible, []visit.Observer{p}
+	options := controller.Options{Config: cfg, Version: env.Version}
+	if p := o.progress; p != nil {
+		stderr, watched, options.Observers = p.Log(), p.visible, []visit.Observer{p}
 	}
-	log, logFile, err := newLogger(cfg.Server, stderr, watched)
+	log, err := newLogging(cfg.Server, stderr, watched)
 	if err != nil {
 		return nil, err
 	}
 	log.Info("muster", "version", env.Version, "configuration", cfg.File, "hosts", len(cfg.Hosts))
-	tellWarnings(cfg, log, env.Stderr, watched)
+	tellWarnings(cfg, log.Logger, env.Stderr, watched)
+	options.Logger = log.Logger
+	if o.load != nil {
+		r := &reloading{log: log, load: o.load}
+		options.Load, options.Adopted = r.read, r.adopted
+	}
+	if o.managed {
+		options.Manager = systemd.FromEnvironment(log.Logger)
+	}
 	var made *controller.Controller
-	clients, err := deploy.Embedded()
+	options.Clients, err = deploy.Embedded()
 	if err == nil {
-		made, err = controller.New(ctx, controller.Options{Config: cfg, Logger: log, Clients: clients, Observers: observers})
+		made, err = controller.New(ctx, options)
 	}
 	if err != nil {
 		if cfg.Server.LogFile != "" { // standard error is told by who called
 			log.Error("can't start", "err", err)
 		}
-		return nil, errors.Join(err, logFile.Close())
+		return nil, errors.Join(err, log.Close())
 	}
-	return &server{controller: made, log: log, logFile: logFile}, nil
+	return &server{controller: made, log: log}, nil
 }
 
 // Close releases what openServer acquired.
-func (s *server) Close() error {
-	return errors.Join(s.controller.Close(), s.logFile.Close())
-}
+func (s *server) Close() error { return errors.Join(s.controller.Close(), s.log.Close()) }
 
 // printSummary says what a sweep came to: the hosts that failed, each with advice, and one line for all.
 func printSummary(w io.Writer, s controller.Summary) {

@@ -105,6 +105,7 @@ type Host struct {
 	Transfer       string   // stdout file
 	Directory      string   // on the host; empty: the defaults
 	Client         string   // path of a client that is installed on the host; empty: it is uploaded
+	Trouble        string   // why it can't be reached as the ssh_config says; empty: it can
 	Sudo           bool     // the client is run by sudo -n
 	Mail           []string // RFC 5322 addresses of the receivers, those of <mail to="…"> included; empty: nobody
 	Timeouts       Timeouts

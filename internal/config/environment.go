@@ -14,11 +14,12 @@ import (
 
 // Environment is what a configuration may ask of the machine it is read on. [System] returns that of this process.
 type Environment struct {
-	OS     string // as runtime.GOOS
-	Root   bool   // the process runs as root
-	User   string // its user's name; empty: unknown
-	Home   string // its user's home directory; empty: unknown
-	Access Access // who can read the configuration itself
+	OS       string // as runtime.GOOS
+	Root     bool   // the process runs as root
+	User     string // its user's name; empty: unknown
+	Home     string // its user's home directory; empty: unknown
+	Hostname string // the machine's name; empty: unknown
+	Access   Access // who can read the configuration itself
 
 	LookupEnv func(name string) (string, bool)
 	Exists    func(path string) bool
@@ -53,11 +54,13 @@ func (a Access) exposed() bool {
 // System returns the environment of this process. Its Access is the zero value.
 func System() Environment {
 	name, home := currentUser()
+	hostname, _ := os.Hostname() // empty if it fails
 	return Environment{
 		OS:        runtime.GOOS,
 		Root:      os.Geteuid() == 0,
 		User:      name,
 		Home:      home,
+		Hostname:  hostname,
 		LookupEnv: os.LookupEnv,
 		ReadFile:  readSecret,
 		Exists:    exists,

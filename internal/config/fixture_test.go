@@ -27,6 +27,8 @@ func fixture() Environment {
 		"/etc/muster/rootgroup.pass": {"opensesame", Access{Mode: 0o640, RootOwned: true}},
 		"/etc/muster/empty.pass":     {"\n", Access{Mode: 0o600}},
 		"/etc/muster/lines.pass":     {"open\nsesame\n", Access{Mode: 0o600}},
+		"/etc/muster/a":              {"# an ssh_config\n", Access{Mode: 0o644}},
+		"/home/alice/.ssh/config":    {"# another\n", Access{Mode: 0o644}},
 	}
 	return Environment{
 		OS:     "linux",

@@ -65,6 +65,7 @@ func (r *resolver) fleet(root *musterElement, mail *Mail) []Host {
 		r.settle(p)
 	}
 	r.connect()
+	r.warnOfSSHConfig()
 	return hosts
 }
 

@@ -150,7 +150,7 @@ type login struct {
 
 // said is what the document itself says of a login, be it that there is none: nothing else is asked for that.
 type said struct {
-	user, port, keys, certificates, agent, knownHosts, knownAs, via bool
+	user, port, keys, certificates, agent, knownHosts, hostKeys, knownAs, via bool
 }
 
 // loginWithin returns how machines inside an element are logged in to.
@@ -172,6 +172,7 @@ func (r *resolver) loginWithin(e *loginAttributes, l login) login {
 	if e.KnownAs != nil {
 		l.said.knownAs, l.knownAs = true, string(e.KnownAs.or(""))
 	}
+	l.said.hostKeys = l.said.hostKeys || e.HostKeys != nil
 	l.hostKeys = string(e.HostKeys.or(hostKeys(l.hostKeys)))
 	if e.Via != nil {
 		l.said.via = true
@@ -242,7 +243,7 @@ func (r *resolver) files(m *mark, list []string) []string {
 
 // settle completes a machine by the defaults of what the document does not say of its login, and checks what goes together.
 func (r *resolver) settle(p *placed) {
-	l, h := &p.login, p.host
+	l, h := r.hinted(p), p.host
 	h.Port, h.User = l.port, l.user
 	h.Keys, h.Certificates, h.Passphrase, h.Agent = l.keys, l.certificates, l.passphrase, l.agent
 	h.Password, h.Authentication = l.password, l.authentication
@@ -266,7 +267,7 @@ func (r *resolver) settle(p *placed) {
 		r.add(p.at, `%s has no user, and the name of your own is not known: `+
 			`say user="…" here or in a group around it`, p.title)
 	}
-	r.checkLogin(p)
+	r.checkLogin(p, l)
 	if len(h.KnownHosts)+len(h.Fingerprints) == 0 && !l.knownWrong && !p.pinWrong {
 		r.add(p.at, `%s has no host keys to be verified by: say known-hosts="…" here or in a group around it, `+
 			"since your home directory is not known", p.title)
@@ -274,8 +275,8 @@ func (r *resolver) settle(p *placed) {
 }
 
 // checkLogin notes what can't log in, and what has nothing to belong to.
-func (r *resolver) checkLogin(p *placed) {
-	l, h := &p.login, p.host
+func (r *resolver) checkLogin(p *placed, l *login) {
+	h := p.host
 	if l.loginWrong {
 		return
 	}

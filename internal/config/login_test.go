@@ -94,18 +94,19 @@ func TestSecretsOfKeys(t *testing.T) {
 
 // TestWhatTheDocumentSays is about what an ssh_config is not asked for.
 func TestWhatTheDocumentSays(t *testing.T) {
-	all := said{true, true, true, true, true, true, true, true}
+	all := said{true, true, true, true, true, true, true, true, true}
 	for attributes, want := range map[string]said{
-		``:                                {keys: true},
-		`user="u"`:                        {keys: true, user: true},
-		`port="22"`:                       {keys: true, port: true},
-		`agent="none"`:                    {keys: true, agent: true},
-		`certificate=""`:                  {keys: true, certificates: true},
-		`known-hosts="/h"`:                {keys: true, knownHosts: true},
-		`known-as=""`:                     {keys: true, knownAs: true},
-		`via="none"`:                      {keys: true, via: true},
-		`password="p" host-keys="strict"`: {keys: true},
-		`user="u" port="1" agent="none" certificate="c" known-hosts="/h" known-as="a" via="none"`: all,
+		``:                               {keys: true},
+		`user="u"`:                       {keys: true, user: true},
+		`port="22"`:                      {keys: true, port: true},
+		`agent="none"`:                   {keys: true, agent: true},
+		`certificate=""`:                 {keys: true, certificates: true},
+		`known-hosts="/h"`:               {keys: true, knownHosts: true},
+		`known-as=""`:                    {keys: true, knownAs: true},
+		`via="none"`:                     {keys: true, via: true},
+		`host-keys="strict"`:             {keys: true, hostKeys: true},
+		`password="p" transfer="stdout"`: {keys: true},
+		`user="u" port="1" agent="none" certificate="c" known-hosts="/h" known-as="a" via="none" host-keys="strict"`: all,
 	} {
 		for _, document := range []string{
 			`<group key="k"><host address="a" ` + attributes + `/></group>`,
@@ -126,6 +127,7 @@ func TestWhatTheDocumentSays(t *testing.T) {
 func TestSSHConfigFile(t *testing.T) {
 	environment := fixture()
 	environment.Exists = func(path string) bool { return strings.HasSuffix(path, "config") }
+	environment.ReadFile = func(string, int) ([]byte, Access, error) { return nil, Access{}, nil }
 	for attribute, want := range map[string]string{
 		``:                        "/home/alice/.ssh/config",
 		`ssh-config=""`:           "",

@@ -26,17 +26,22 @@ type resolver struct {
 	byName      map[string]*placed
 	implied     map[implied]*Host
 	overridden  map[overridden]*Host
+	implying    []string        // the machines outside of the document whose way is being found
 	doubted     map[string]bool // addresses in via="…" that may be misspelt names
-	receivers   *mark           // the first mail="…" that names somebody; nil: there is none
+	config      *Config
+	ssh         sshHints
+	receivers   *mark // the first mail="…" that names somebody; nil: there is none
 }
 
 func (r *resolver) resolve(file string, root *musterElement) *Config {
 	r.learnStatistics()
 	config := &Config{File: file}
+	r.config = config
 	if root.Server == nil {
 		root.Server = &serverElement{element: root.element}
 	}
 	config.Server = r.server(root.Server)
+	r.readSSHConfig(root, config.Server.SSHConfig)
 	config.Database = r.database(root.Database, config.Server)
 	config.Queue = r.queue(root.Queue)
 	config.Mail = r.mail(root.Mail)

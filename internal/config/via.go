@@ -89,6 +89,11 @@ func (r *resolver) find(p *placed) {
 	if w == nil || w.mark.wrong {
 		return
 	}
+	p.host.Via = r.follow(p, w, names)
+}
+
+// follow returns the last of the machines of a way, which has the others before it; nil where the way is wrong.
+func (r *resolver) follow(p *placed, w *way, names []string) *Host {
 	var last *Host
 	for i, name := range names {
 		q := r.byName[strings.ToLower(name)]
@@ -100,17 +105,17 @@ func (r *resolver) find(p *placed) {
 			last = r.override(q, last)
 		case q.state == finding:
 			r.circle(p, q)
-			return
+			return nil
 		default:
 			q.used = true
 			r.find(q)
 			last = q.host
 		}
 		if w.mark.wrong {
-			return
+			return nil
 		}
 	}
-	p.host.Via = last
+	return last
 }
 
 // wayTo returns the via="…" that holds for a machine and what it goes through; nil where it is reached directly. What is
@@ -216,13 +221,36 @@ func (r *resolver) imply(p *placed, w *way, text string, through *Host) *Host {
 		Name: defaultName(string(host), q.login.port), Address: string(host), Sessions: defaultSessions,
 		Timeouts: p.host.Timeouts, Via: through,
 	}
+	q.login.via, q.login.said.via = nil, through != nil
 	r.settle(&q)
 	h := q.host
-	key := implied{h.User, h.Address, h.Port, through, loginKey(h)}
+	if further := q.login.via; further != nil { // its own ProxyJump
+		if h.Via = r.further(&q, further, text); further.mark.wrong {
+			w.mark.wrong = true
+			return nil
+		}
+	}
+	key := implied{h.User, h.Address, h.Port, h.Via, loginKey(h)}
 	if r.implied[key] == nil {
 		r.implied[key] = h
 	}
 	return r.implied[key]
+}
+
+// further finds the way to a machine that is not in the document, as the ssh_config has it. As for those that are, it leads
+// only as far as to the machine itself.
+func (r *resolver) further(q *placed, w *way, text string) *Host {
+	if slices.Contains(r.implying, text) || len(r.implying) >= longestWay {
+		r.wrong(w.mark, "leads in a circle: %s", strings.Join(append(r.implying, text), " through "))
+		return nil
+	}
+	r.implying = append(r.implying, text)
+	defer func() { r.implying = r.implying[:len(r.implying)-1] }()
+	names := w.names
+	if own := slices.Index(names, text); own >= 0 {
+		names = names[:own]
+	}
+	return r.follow(q, w, names)
 }
 
 // parseHop reads address[:port], an IPv6 address in brackets where a port follows.

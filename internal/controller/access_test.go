@@ -63,11 +63,9 @@ func (k *keys) host() config.Host {
 	return config.Host{Name: "web1", Address: "127.0.0.1", Port: 22, User: "monitor", KnownHosts: []string{known}}
 }
 
-func resolveOne(h *hosts) (signers []ssh.Signer, agent *remote.Agent, failed *failure.Error) {
-	for host, err := range h.All() {
-		return host.Signers, host.Agent, err
-	}
-	return nil, nil, nil
+func resolveOne(h *hosts, c config.Host) (signers []ssh.Signer, agent *remote.Agent, failed *failure.Error) {
+	host, failed := h.pass().resolve(&c)
+	return host.Signers, host.Agent, failed
 }
 
 // offered says what a host is offered: the type of each, certificates by their id.
@@ -94,8 +92,8 @@ func TestAccessOrdersKeysAndCertificates(t *testing.T) {
 	c := k.host()
 	c.Keys, c.Certificates = []string{first, second}, []string{k.path("elsewhere")}
 	c.Passphrase = config.NewSecret("phrase")
-	h := newHosts([]config.Host{c}, nil, slog.New(slog.DiscardHandler))
-	signers, _, failed := resolveOne(h)
+	h := newHosts(nil, nil, slog.New(slog.DiscardHandler))
+	signers, _, failed := resolveOne(h, c)
 	if failed != nil || offered(signers) != "named key beside key" {
 		t.Fatalf("offered: %s, %v", offered(signers), failed)
 	}
@@ -107,7 +105,7 @@ func TestAccessOrdersKeysAndCertificates(t *testing.T) {
 	if err := os.Chtimes(k.path("second-cert.pub"), later, later); err != nil {
 		t.Fatal(err)
 	}
-	signers, _, failed = resolveOne(h)
+	signers, _, failed = resolveOne(h, c)
 	if failed != nil || offered(signers) != "named key renewed key" || signers[3] != opened {
 		t.Errorf("offered: %s, %v; the same key: %v", offered(signers), failed, signers[3] == opened)
 	}
@@ -148,16 +146,16 @@ func TestAccessWithWhatCannotWork(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			c := k.host()
 			test.change(&c)
-			h := newHosts([]config.Host{c}, nil, slog.New(slog.DiscardHandler))
+			h := newHosts(nil, nil, slog.New(slog.DiscardHandler))
 			for range 2 { // also from the cache
-				_, _, failed := resolveOne(h)
+				_, _, failed := resolveOne(h, c)
 				if failed == nil || failed.Kind != failure.Configuration || failed.Stage != failure.Authentication ||
 					!strings.Contains(failed.Error(), test.says) || failed.Advice == "" {
 					t.Errorf("got %v, want %q", failed, test.says)
 				}
 			}
 			c.Agent = k.path("socket") // is not asked yet
-			signers, agent, failed := resolveOne(newHosts([]config.Host{c}, nil, slog.New(slog.DiscardHandler)))
+			signers, agent, failed := resolveOne(newHosts(nil, nil, slog.New(slog.DiscardHandler)), c)
 			if test.agent != (failed == nil && len(signers) > 0 && agent != nil) {
 				t.Errorf("with an agent: %v, %v", signers, failed)
 			}
@@ -171,10 +169,12 @@ func TestAccessSharesWhatIsShared(t *testing.T) {
 	b.Name = "web2"
 	a.Agent, b.Agent = "/nowhere", "/nowhere"
 	a.HostKeys, b.HostKeys = acceptNew, acceptNew
-	h := newHosts([]config.Host{a, b}, nil, slog.New(slog.DiscardHandler))
+	h := newHosts(nil, nil, slog.New(slog.DiscardHandler))
 	var agents []*remote.Agent
 	var known []*remote.HostKeys
-	for host, failed := range h.All() {
+	pass := h.pass()
+	for _, c := range []config.Host{a, b} {
+		host, failed := pass.resolve(&c)
 		if failed != nil {
 			t.Fatal(failed)
 		}

@@ -26,8 +26,8 @@ func TestTheServerItselfIsMailedAbout(t *testing.T) {
 		}
 	}()
 	sweep := func() (Summary, error) {
-		s, err := c.sweep(t.Context(), c.schedule(r.clock()))
-		if failed := errors.Join(p.watch.Settle(t.Context()), p.outbox.Flush(t.Context())); failed != nil {
+		s, err := c.sweep(t.Context(), now(c))
+		if failed := errors.Join(p.watch.Settle(t.Context()), p.parts.Load().outbox.Flush(t.Context())); failed != nil {
 			t.Fatal(failed)
 		}
 		return s, err
@@ -107,12 +107,10 @@ func fullQueue(t *testing.T, r *rig, c *Controller, stop *func()) {
 	r.config.Queue.Size = q.State().Bytes
 	r.close(c)
 	again := r.open()
-	*c = Controller{
-		config: again.config, log: again.log, now: again.now, visitor: r, hosts: again.hosts, keeper: again.keeper,
-		behind: again.behind, observers: again.observers, slots: again.slots, closers: again.closers,
-		claimed: again.claimed, last: c.last,
-	}
-	*stop = c.behind.start()
+	p := again.behind.(*pipeline)
+	c.plan.Store(again.plan.Load())
+	c.visitor, c.keeper, c.behind, c.observers, c.closers = r, again.keeper, p, again.observers, again.closers
+	*stop = p.start()
 	r.log.wait("queue is full")
 }
 

@@ -22,12 +22,14 @@ import (
 	"io"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"muster/internal/config"
 	"muster/internal/deploy"
 	"muster/internal/entry"
-	"muster/internal/failure"
+	"muster/internal/jump"
+	"muster/internal/passwords"
 	"muster/internal/visit"
 	"muster/internal/watch"
 )
@@ -47,6 +49,10 @@ type Options struct {
 	Observers []visit.Observer // told beside the controller's own, after them
 	Now       func() time.Time // the clock; nil: time.Now
 	Version   string           // of the program
+	// Load reads the configuration anew, for Reload; nil: there is nothing to be reloaded. One that is returned is complete.
+	Load    func() (*config.Config, error)
+	Adopted func()  // called when the configuration that was read last is the one in use; nil: nothing is
+	Manager Manager // told how Serve does; nil: nobody is
 }
 
 // Summary is what one sweep came to.
@@ -59,6 +65,7 @@ type Summary struct {
 	Raised    int            // alerts that began
 	Ended     int            // alerts that are over
 	Firing    int            // alerts that hold now
+	Skipped   int            // hosts passed over because their last visit still runs, or because they fail
 	Unkept    int            // visits that the queue did not take, and whose reports are lost
 	Cancelled bool           // some host was not visited, or not to the end, because the context ended
 }
@@ -84,24 +91,37 @@ type follower interface {
 	checkMail(ctx context.Context)
 	// serve answers questions about health until ctx ends; wait waits for that. The error says that it can't.
 	serve(ctx context.Context) (wait func(), err error)
+	// reload checks another configuration and returns what takes it over from the one before.
+	reload(ctx context.Context, next *config.Config, changed changes) (apply func(ctx context.Context), err error)
+	alerts() (firing int)
 }
 
 // Controller visits a fleet. Make it with New; Run and Serve must not be called at the same time.
 type Controller struct {
-	config    *config.Config
 	log       *slog.Logger
 	now       func() time.Time
+	plan      atomic.Pointer[plan] // the configuration in use
+	pool      *jump.Pool           // of connections to jump hosts; nil: no visit goes through any
+	guard     *passwords.Guard     // nil: nobody is asked before a password is sent
 	visitor   visitor
-	hosts     *hosts
 	keeper    *keeper
 	behind    follower
 	observers visit.Observers
-	slots     chan struct{} // one for each visit that may run at once
-	closers   []io.Closer   // closed last in, first out
+	gate      *gate
+	backoff   *backoff
+	names     names
+	closers   []io.Closer // closed last in, first out
+
+	load      func() (*config.Config, error)
+	adopted   func()
+	forget    func(keep func(host string) bool) // what is remembered of hosts that are not kept
+	manager   Manager
+	reloading chan struct{} // holds a token while the configuration can be reloaded and nobody does
+	changed   chan struct{} // holds a token where another plan is in use
 
 	mu      sync.Mutex
 	claimed map[string]struct{} // hosts that a sweep visits, or is going to
-	last    time.Time           // the sweep before
+	state   Serving
 }
 
 // New locks the data directory, opens the queue and takes up alerts and mails where they stood. The database is opened
@@ -111,13 +131,7 @@ func New(ctx context.Context, o Options) (_ *Controller, err error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	c := &Controller{
-		config:  o.Config,
-		log:     o.Logger,
-		now:     o.Now,
-		slots:   make(chan struct{}, o.Config.Server.Parallel),
-		claimed: make(map[string]struct{}),
-	}
+	c := newController(o)
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, c.Close())
@@ -134,13 +148,42 @@ func New(ctx context.Context, o Options) (_ *Controller, err error) {
 	if err != nil {
 		return nil, err
 	}
-	c.behind, c.keeper = behind, newKeeper(behind.queue, o.Config.Hosts)
-	c.hosts = newHosts(o.Config.Hosts, behind.guard, o.Logger)
+	c.behind, c.keeper = behind, &keeper{behind.queue}
+	c.pool, c.guard = jump.New(jump.Options{Logger: o.Logger}), behind.guard
+	c.closers = append(c.closers, c.pool)
+	c.plan.Store(c.newPlan(o.Config))
 	visitor := visit.New(visit.Options{Clients: o.Clients, Logger: o.Logger, Now: o.Now})
-	c.visitor, behind.connections = visitor, visitor.Connections
+	c.visitor, c.forget, behind.connections = visitor, visitor.Forget, visitor.Connections
 	behind.health = newHealth(behind, o)
+	c.control(behind.health)
 	c.observers = append(visit.Observers{newJournal(o.Logger), behind.health}, o.Observers...)
 	return c, nil
+}
+
+// newController returns a controller with nothing behind it.
+func newController(o Options) *Controller {
+	c := &Controller{
+		log:       o.Logger,
+		now:       o.Now,
+		gate:      newGate(o.Config.Server.Parallel),
+		backoff:   newBackoff(),
+		load:      o.Load,
+		adopted:   o.Adopted,
+		forget:    func(func(string) bool) {},
+		manager:   o.Manager,
+		reloading: make(chan struct{}, 1),
+		changed:   make(chan struct{}, 1),
+		claimed:   make(map[string]struct{}),
+		state:     Serving{Loaded: o.Now()},
+	}
+	if c.manager == nil {
+		c.manager = unmanaged{}
+	}
+	if c.adopted == nil {
+		c.adopted = func() {}
+	}
+	c.plan.Store(c.newPlan(o.Config))
+	return c
 }
 
 // Close releases what New acquired. It is called once, after Run or Serve has returned.
@@ -159,7 +202,8 @@ func (c *Controller) Run(ctx context.Context) (Summary, error) {
 	stop := c.behind.start()
 	defer stop()
 	started := c.now()
-	summary, err := c.sweep(ctx, c.schedule(started))
+	p := c.plan.Load()
+	summary, err := c.sweep(ctx, order{name: c.names.name(started), begun: time.Now(), plan: p, turns: p.atOnce(), asked: true})
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), Grace)
 	defer cancel()
 	err = errors.Join(err, c.behind.settle(grace))
@@ -169,190 +213,7 @@ func (c *Controller) Run(ctx context.Context) (Summary, error) {
 	return summary, err
 }
 
-// Serve makes a sweep now and one at every interval, until ctx ends. A sweep begins on time even while visits of the one
-// before still run; their hosts are left out of it. What goes wrong then is logged. The error says that the server could not
-// begin.
-func (c *Controller) Serve(ctx context.Context) error {
-	served, err := c.behind.serve(ctx)
-	if err != nil {
-		return err
-	}
-	defer served()
-	stop := c.behind.start()
-	defer stop()
-	ticker := time.NewTicker(c.config.Server.Interval)
-	defer ticker.Stop()
-	var sweeps sync.WaitGroup
-	sweeps.Go(func() { c.behind.checkMail(ctx) })
-	for {
-		scheduled := c.schedule(c.now())
-		sweeps.Go(func() {
-			if _, err := c.sweep(ctx, scheduled); err != nil {
-				c.log.Error("sweep ended with errors", "sweep", scheduled, "err", err)
-			}
-		})
-		select {
-		case <-ticker.C:
-			continue
-		case <-ctx.Done():
-		}
-		c.log.Info("stopping")
-		sweeps.Wait()
-		c.behind.settleBriefly(context.WithoutCancel(ctx))
-		return nil
-	}
-}
-
-// schedule returns the time that names a sweep: now in UTC to the millisecond, and later than the sweep before even
-// where the clock was set back, since two sweeps of one name would be one in the database.
-func (c *Controller) schedule(now time.Time) time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	scheduled := now.UTC().Truncate(time.Millisecond)
-	if !scheduled.After(c.last) {
-		scheduled = c.last.Add(time.Millisecond)
-	}
-	c.last = scheduled
-	return scheduled
-}
-
-// sweep visits every host once and returns when all visits of the sweep have ended and are in the queue.
-func (c *Controller) sweep(ctx context.Context, scheduled time.Time) (Summary, error) {
-	started := c.now()
-	sweep := visit.Sweep{Time: scheduled, Hosts: c.hosts.Len()}
-	tally := &tally{summary: Summary{Sweep: scheduled, Hosts: sweep.Hosts}}
-	c.observers.SweepStarted(ctx, sweep)
-
-	// What has come home is kept even if the sweep is cancelled.
-	told := context.WithoutCancel(ctx)
-	record := entry.Sweep{Time: scheduled, Started: started, Hosts: sweep.Hosts}
-	if err := c.keeper.sweep(told, &record); err != nil {
-		c.log.ErrorContext(ctx, "the start of a sweep is not kept", "sweep", scheduled, "err", err)
-	}
-	end := func(v *visit.Visit) {
-		err := c.keeper.visit(told, v)
-		tally.add(v, err)
-		if err == nil {
-			c.log.DebugContext(ctx, "visit kept", "host", v.Host, "visit", v.ID)
-		}
-		c.observers.Visited(told, v)
-	}
-	due := c.claim(scheduled, end)
-	var visits sync.WaitGroup
-	for i, d := range due {
-		if !c.slot(ctx) {
-			c.release(due[i:]...)
-			tally.cancel()
-			break
-		}
-		visits.Go(func() {
-			defer func() { <-c.slots }()
-			defer c.release(d)
-			if d.unusable != nil {
-				end(visit.Failed(d.host, scheduled, d.unusable))
-				return
-			}
-			end(c.visitor.Visit(ctx, d.host, scheduled))
-		})
-	}
-	visits.Wait()
-
-	summary, lost := tally.result()
-	record.Ended, record.Visited, record.Failed = c.now(), summary.Visited+len(summary.Failed), len(summary.Failed)
-	record.Conditions = c.behind.conditions(summary.Unkept, lost)
-	var err error
-	if lost != nil {
-		err = fmt.Errorf("queue %w: %w: %d of %d: %w", ErrUnusable, errUnkept, summary.Unkept, record.Visited, lost)
-	}
-	if failed := c.keeper.sweep(told, &record); failed != nil {
-		err = errors.Join(err, fmt.Errorf("queue %w: the end of the sweep is not kept: its news is mailed with the next: %w", ErrUnusable, failed))
-	}
-	err = errors.Join(err, c.observers.SweepEnded(told, sweep))
-	summary.Took = c.now().Sub(started)
-	c.log.InfoContext(told, "sweep ended", "sweep", scheduled, "took", summary.Took, "hosts", summary.Hosts,
-		"reported", summary.Visited, "failed", len(summary.Failed), "unkept", summary.Unkept, "cancelled", summary.Cancelled)
-	return summary, err
-}
-
-// slot waits for a free slot; false if ctx ended first.
-func (c *Controller) slot(ctx context.Context) bool {
-	if ctx.Err() != nil {
-		return false
-	}
-	select {
-	case c.slots <- struct{}{}:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
-
-// due is a host that a sweep is going to visit. No other sweep does until it is released.
-type due struct {
-	host     visit.Host
-	unusable *failure.Error // a key or known_hosts file that it needs
-}
-
-// claim returns the hosts that a sweep is to visit. Those that an earlier sweep visits, or is still going to, are left
-// out as busy, which end is told: sweeps that take longer than the interval don't pile up.
-func (c *Controller) claim(scheduled time.Time, end func(*visit.Visit)) []due {
-	hosts := make([]due, 0, c.hosts.Len())
-	for host, unusable := range c.hosts.All() {
-		c.mu.Lock()
-		_, busy := c.claimed[host.Name]
-		c.claimed[host.Name] = struct{}{}
-		c.mu.Unlock()
-		if busy {
-			end(visit.Busy(host, scheduled))
-			continue
-		}
-		hosts = append(hosts, due{host, unusable})
-	}
-	return hosts
-}
-
-func (c *Controller) release(hosts ...due) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, d := range hosts {
-		delete(c.claimed, d.host.Name)
-	}
-}
-
-// tally counts the visits of one sweep as they end.
-type tally struct {
-	mu      sync.Mutex
-	summary Summary
-	lost    error // why a visit could not be kept
-}
-
-func (t *tally) add(v *visit.Visit, lost error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if lost != nil {
-		t.summary.Unkept++
-		t.lost = lost
-	}
-	switch {
-	case v.Failure == nil:
-		t.summary.Visited++
-	case v.Failure.Kind == failure.Cancelled:
-		t.summary.Cancelled = true
-	case !saysNothing(v):
-		t.summary.Failed = append(t.summary.Failed, v)
-	}
-}
-
-// cancel notes that hosts are left unvisited.
-func (t *tally) cancel() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.summary.Cancelled = true
-}
-
-// result returns the summary, and why visits could not be kept; nil: all were.
-func (t *tally) result() (Summary, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.summary, t.lost
+// newPlan makes a plan of a configuration.
+func (c *Controller) newPlan(next *config.Config) *plan {
+	return newPlan(next, newHosts(c.guard, c.pool, c.log))
 }

@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 
@@ -40,8 +39,8 @@ func (p *pipeline) Facts(context.Context) (health.Facts, error) {
 		b := q.Readers[name]
 		f.Queue.Consumers = append(f.Queue.Consumers, health.Consumer{Name: name, Waiting: int64(b.Entries), Oldest: b.Oldest})
 	}
-	if p.outbox != nil {
-		m := p.outbox.State()
+	if o := p.parts.Load().outbox; o != nil {
+		m := o.State()
 		f.Mail = health.Mail{Sent: m.SentTotal, Retried: m.Retries, Refused: m.RefusedTotal, Waiting: m.Waiting, Oldest: m.Oldest}
 	}
 	f.Alerts.Firing, f.Alerts.Pending = p.watch.Open()
@@ -77,8 +76,8 @@ func (p *pipeline) undone(ctx context.Context) (Undone, error) {
 	for _, d := range dead {
 		u.Dead = append(u.Dead, DeadLetter{Kind: d.Kind, ID: d.ID, Reason: d.Reason, Buried: d.Buried})
 	}
-	if p.outbox != nil {
-		m := p.outbox.State()
+	if o := p.parts.Load().outbox; o != nil {
+		m := o.State()
 		u.Mail = &m
 	}
 	return u, nil
@@ -143,15 +142,16 @@ func answer(w http.ResponseWriter, v any, err error) {
 // nothing else; a port that was asked for has to be had.
 func (p *pipeline) serve(ctx context.Context) (wait func(), err error) {
 	var serving sync.WaitGroup
-	if p.config.Server.Listen != "" {
-		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", p.config.Server.Listen)
+	server := p.parts.Load().config.Server
+	if server.Listen != "" {
+		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", server.Listen)
 		if err != nil {
-			return nil, fmt.Errorf("health and metrics: %s %w: %w", p.config.Server.Listen, ErrUnusable, err)
+			return nil, fmt.Errorf("health and metrics: %s %w: %w", server.Listen, ErrUnusable, err)
 		}
 		p.log.InfoContext(ctx, "health and metrics are served", "listen", l.Addr().String())
 		serving.Go(func() { p.served(p.health.Serve(ctx, l)) })
 	}
-	l, err := health.ListenControl(p.config.Server.Data)
+	l, err := health.ListenControl(server.Data)
 	if err != nil {
 		p.log.WarnContext(ctx, "muster status and muster queue can't ask this server", "err", err)
 	} else {
@@ -169,13 +169,10 @@ func (p *pipeline) served(err error) {
 // newHealth returns what watches the visits for those who ask.
 func newHealth(p *pipeline, o Options) *health.Health {
 	h := health.New(health.Options{
-		Source: p, Version: o.Version, Interval: o.Config.Server.Interval, Logger: o.Logger, Now: o.Now,
+		Source: p, Version: o.Version, Interval: o.Config.Server.Interval, Backoff: o.Config.Server.Backoff,
+		Logger: o.Logger, Now: o.Now,
 	})
-	hosts := make([]health.Host, 0, len(o.Config.Hosts))
-	for _, host := range o.Config.Hosts {
-		hosts = append(hosts, health.Host{Name: host.Name, Group: strings.Join(host.Groups, "/")})
-	}
-	h.SetHosts(hosts)
+	h.SetHosts(healthHosts(o.Config))
 	p.control(h)
 	return h
 }
@@ -183,6 +180,7 @@ func newHealth(p *pipeline, o Options) *health.Health {
 // Overview is how the server is, for a person.
 type Overview struct {
 	Running *health.Status `json:"running,omitempty"` // nil: no server runs on the data directory
+	Serving *Serving       `json:"serving,omitempty"` // likewise
 	Facts   health.Facts   `json:"facts"`
 	Undone  Undone         `json:"undone"`
 }
@@ -201,7 +199,11 @@ func Inspect(ctx context.Context, c *config.Config) (*Overview, error) {
 	if status.Facts != nil {
 		o.Facts = *status.Facts
 	}
-	if err := ask(ctx, c.Server.Data, http.MethodGet, pathUndone, &o.Undone); err != nil {
+	err = ask(ctx, c.Server.Data, http.MethodGet, pathUndone, &o.Undone)
+	if err == nil {
+		err = ask(ctx, c.Server.Data, http.MethodGet, pathServing, &o.Serving)
+	}
+	if err != nil {
 		return nil, err
 	}
 	return o, nil

@@ -1,7 +1,6 @@
 package controller
 
 import (
-	"iter"
 	"log/slog"
 	"os"
 	"slices"
@@ -13,6 +12,7 @@ import (
 
 	"muster/internal/config"
 	"muster/internal/failure"
+	"muster/internal/jump"
 	"muster/internal/passwords"
 	"muster/internal/remote"
 	"muster/internal/visit"
@@ -22,9 +22,9 @@ import (
 // are read, each once however many hosts name it, and again only after the file has changed, so that a host key recorded
 // while the server runs counts from the next sweep on, and so does a certificate that was renewed.
 type hosts struct {
-	configured []config.Host
-	guard      *passwords.Guard // nil: nobody is asked before a password is sent
-	log        *slog.Logger
+	guard *passwords.Guard // nil: nobody is asked before a password is sent
+	log   *slog.Logger
+	pool  *jump.Pool
 
 	mu           sync.Mutex
 	keys         map[string]*loaded[ssh.Signer]
@@ -48,9 +48,9 @@ type fileState struct {
 	mode     os.FileMode
 }
 
-func newHosts(configured []config.Host, guard *passwords.Guard, log *slog.Logger) *hosts {
+func newHosts(guard *passwords.Guard, pool *jump.Pool, log *slog.Logger) *hosts {
 	return &hosts{
-		configured:   configured,
+		pool:         pool,
 		guard:        guard,
 		log:          log,
 		keys:         make(map[string]*loaded[ssh.Signer]),
@@ -96,28 +96,21 @@ func account(c *config.Host) passwords.Account {
 	return passwords.Account{Host: c.Name, User: c.User, Address: c.Address, Port: c.Port, Password: c.Password.Reveal()}
 }
 
-// Len returns the number of hosts.
-func (h *hosts) Len() int { return len(h.configured) }
-
-// All yields every host in the order of the configuration, with the failure of a key or known_hosts file that can't be
-// used, or nil. Files are looked at once a pass, and agents asked anew for their keys when a host of it wants them.
-func (h *hosts) All() iter.Seq2[visit.Host, *failure.Error] {
-	return func(yield func(visit.Host, *failure.Error) bool) {
-		pass := &pass{hosts: h, seen: make(map[string]bool)}
-		for i := range h.configured {
-			if !yield(pass.resolve(&h.configured[i])) {
-				return
-			}
-		}
-	}
+// pass begins a walk over the hosts: files are looked at once in it, and agents asked anew for their keys when a host of it
+// wants them. It is for one goroutine.
+func (h *hosts) pass() *pass {
+	return &pass{hosts: h, seen: make(map[string]bool), led: make(map[*config.Host]*led)}
 }
 
 // pass is one walk over the hosts; seen holds what was looked at in it.
 type pass struct {
 	hosts *hosts
 	seen  map[string]bool
+	led   map[*config.Host]*led // jump hosts
 }
 
+// resolve returns a host as a visitor understands it, with the failure of a key or known_hosts file that can't be used, or
+// nil.
 func (p *pass) resolve(c *config.Host) (visit.Host, *failure.Error) {
 	p.hosts.mu.Lock()
 	defer p.hosts.mu.Unlock()
@@ -129,10 +122,16 @@ func (p *pass) resolve(c *config.Host) (visit.Host, *failure.Error) {
 		Transfer:  visit.Transfer(c.Transfer),
 		Deadlines: visit.Deadlines(c.Timeouts),
 	}
+	if c.Trouble != "" {
+		return host, trouble(c)
+	}
 	access, failed := p.access(c)
 	host.User, host.Password, host.Passwords, host.Methods = access.user, access.password, access.passwords, access.methods
 	host.Signers, host.Agent = access.signers, access.agent
 	host.HostKeys, host.KnownAs = access.hostKeys, access.knownAs
+	if failed == nil {
+		failed = p.lead(c, &host)
+	}
 	return host, failed
 }
 

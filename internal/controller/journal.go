@@ -28,6 +28,9 @@ func (j *journal) SweepStarted(ctx context.Context, s visit.Sweep) {
 
 func (j *journal) Visited(ctx context.Context, v *visit.Visit) {
 	log := j.log.With("host", v.Host, "visit", v.ID, "sweep", v.Sweep)
+	if v.Failure != nil && v.Failure.Jump != "" {
+		log = log.With("jump", v.Failure.Jump)
+	}
 	switch {
 	case v.Failure == nil:
 		log.InfoContext(ctx, "visit ended", "took", v.Took, "sent", v.Sent, "received", v.Received,
@@ -72,8 +75,6 @@ func (j *journal) change(v *visit.Visit) (before, now failure.Kind) {
 	return before, v.Failure.Kind
 }
 
-// saysNothing reports whether a failed visit is no news of its host: the server was stopped, or the visit before still
-// runs.
-func saysNothing(v *visit.Visit) bool {
-	return v.Failure != nil && (v.Failure.Kind == failure.Cancelled || v.Failure.Kind == failure.Busy)
-}
+// saysNothing reports whether a failed visit is no news of its host: the server was stopped, the visit before still runs,
+// or the host is left alone.
+func saysNothing(v *visit.Visit) bool { return v.Failure != nil && v.Failure.Kind.SaysNothing() }

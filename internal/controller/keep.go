@@ -3,10 +3,8 @@ package controller
 import (
 	"context"
 	"errors"
-	"strings"
 	"time"
 
-	"muster/internal/config"
 	"muster/internal/entry"
 	"muster/internal/queue"
 	"muster/internal/store"
@@ -19,22 +17,11 @@ type putter interface {
 }
 
 // keeper puts into the queue what is not to be lost.
-type keeper struct {
-	queue  putter
-	groups map[string]string // host → its groups, web/front
-}
+type keeper struct{ queue putter }
 
-func newKeeper(q putter, configured []config.Host) *keeper {
-	k := &keeper{queue: q, groups: make(map[string]string, len(configured))}
-	for i := range configured {
-		k.groups[configured[i].Name] = strings.Join(configured[i].Groups, "/")
-	}
-	return k
-}
-
-// visit returns when a visit is on disk, and acknowledges it.
-func (k *keeper) visit(ctx context.Context, v *visit.Visit) error {
-	row := k.row(v)
+// visit returns when a visit to a host of these groups is on disk, and acknowledges it.
+func (k *keeper) visit(ctx context.Context, v *visit.Visit, groups string) error {
+	row := rowOf(v, groups)
 	data, err := entry.EncodeVisit(&row)
 	if err != nil {
 		return err
@@ -56,13 +43,13 @@ func (k *keeper) sweep(ctx context.Context, s *entry.Sweep) error {
 	return k.queue.Put(ctx, queue.Entry{Kind: entry.KindSweep, ID: id, Data: data, Vital: true})
 }
 
-// row returns the visit as the store takes it.
-func (k *keeper) row(v *visit.Visit) store.Visit {
+// rowOf returns a visit as the store takes it.
+func rowOf(v *visit.Visit, groups string) store.Visit {
 	row := store.Visit{
 		ID:       v.ID,
 		Sweep:    v.Sweep,
 		Host:     v.Host,
-		Groups:   k.groups[v.Host],
+		Groups:   groups,
 		Address:  v.Address,
 		Started:  v.Started,
 		Took:     v.Took,
@@ -82,6 +69,7 @@ func (k *keeper) row(v *visit.Visit) store.Visit {
 		row.Kind = string(f.Kind)
 		row.Error = f.Err.Error()
 		row.Advice = f.Help()
+		row.Jump = f.Jump
 	}
 	return row
 }

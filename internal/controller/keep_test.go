@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"muster/internal/config"
 	"muster/internal/failure"
 	"muster/internal/queue"
 	"muster/internal/visit"
@@ -16,23 +15,22 @@ import (
 
 // The rows that the store gets are what the visits were.
 func TestVisitsAreKeptAsTheyWere(t *testing.T) {
-	k := newKeeper(nil, []config.Host{{Name: "web1", Groups: []string{"web", "front"}}})
 	started := time.Now()
 	v := &visit.Visit{
 		ID: "v", Host: "web1", Sweep: started, Started: started, Address: "web1:22", Took: time.Second, Sent: 1, Received: 2,
 		Uploaded: true, Log: "log", Stages: []visit.Timing{{Stage: failure.Dial, Took: 1}, {Stage: failure.Run, Took: 2}, {Stage: failure.Dial, Took: 3}},
 		Failure: &failure.Error{Host: "web1", Stage: failure.Dial, Kind: failure.Refused, Err: errors.New("connection refused")},
 	}
-	got := k.row(v)
+	got := rowOf(v, "web/front")
 	if got.ID != "v" || got.Host != "web1" || got.Groups != "web/front" || got.Address != "web1:22" || got.Took != time.Second ||
 		got.Sent != 1 || got.Received != 2 || !got.Uploaded || got.Log != "log" || got.Stages["dial"] != 4 || got.Stages["run"] != 2 ||
 		got.Stage != "dial" || got.Kind != "refused" || got.Error != "connection refused" || got.Advice != failure.Refused.Advice() ||
 		got.Report != nil || got.Skipped || !got.Sweep.Equal(started) || !got.Started.Equal(started) {
 		t.Errorf("row: %+v", got)
 	}
-	for _, kind := range []failure.Kind{failure.Busy, failure.Cancelled} {
+	for _, kind := range []failure.Kind{failure.Busy, failure.Cancelled, failure.Backoff} {
 		v.Failure = failure.New(failure.Dial, kind, errors.New("no news"))
-		if got := k.row(v); !got.Skipped || got.Kind != string(kind) {
+		if got := rowOf(v, "web/front"); !got.Skipped || got.Kind != string(kind) {
 			t.Errorf("row: %+v, want that it says nothing of its host", got)
 		}
 	}
@@ -41,7 +39,7 @@ func TestVisitsAreKeptAsTheyWere(t *testing.T) {
 func TestWhatTheQueueRefusesIsCounted(t *testing.T) {
 	c, _, h := newTestController(t, 3, 3)
 	c.keeper.queue = &fakeQueue{full: queue.ErrFull}
-	s, err := c.sweep(t.Context(), c.schedule(time.Now()))
+	s, err := c.sweep(t.Context(), now(c))
 	if !errors.Is(err, errUnkept) || !errors.Is(err, queue.ErrFull) || s.Unkept != 3 || s.Visited != 3 {
 		t.Errorf("sweep = %+v, %v", s, err)
 	}
@@ -55,7 +53,7 @@ func TestTheOrderInTheQueue(t *testing.T) {
 	c, _, _ := newTestController(t, 3, 3)
 	q := &orderedQueue{}
 	c.keeper.queue = q
-	if _, err := c.sweep(t.Context(), c.schedule(time.Now())); err != nil {
+	if _, err := c.sweep(t.Context(), now(c)); err != nil {
 		t.Fatal(err)
 	}
 	if want := []string{"sweep vital", "visit", "visit", "visit", "sweep vital"}; !slices.Equal(q.put, want) {

@@ -8,17 +8,16 @@ import (
 	"math"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"muster/internal/config"
 	"muster/internal/entry"
 	"muster/internal/health"
-	"muster/internal/mail"
 	"muster/internal/outbox"
 	"muster/internal/passwords"
 	"muster/internal/queue"
 	"muster/internal/recorder"
-	"muster/internal/store"
 	"muster/internal/watch"
 )
 
@@ -37,26 +36,36 @@ const (
 
 // pipeline is everything that comes after a visit: the queue, and those who work on what is in it.
 type pipeline struct {
-	config   *config.Config
 	log      *slog.Logger
 	now      func() time.Time
 	queue    *queue.Queue
 	recorder *recorder.Recorder
 	watch    *watch.Watch
-	outbox   *outbox.Outbox // nil: no mail server
 	guard    *passwords.Guard
-	database *database
+	parts    atomic.Pointer[parts] // that another configuration replaces
+
+	judge, writers, postman *crew // nil: not at work
 
 	health      *health.Health
 	connections func() int // SSH connections that are open; nil: none ever are
 }
 
+// parts is what a configuration names. It is replaced as a whole.
+type parts struct {
+	config   *config.Config
+	database *database
+	outbox   *outbox.Outbox // nil: no mail server
+	sender   *sender        // of the outbox
+}
+
 // newPipeline opens the queue and takes up alerts and mails where they stood. It does not wait for the database. The
 // caller closes the result, also beside an error.
 func newPipeline(ctx context.Context, o Options) (*pipeline, error) {
-	p := &pipeline{config: o.Config, log: o.Logger, now: o.Now}
+	p := &pipeline{log: o.Logger, now: o.Now}
+	now := &parts{config: o.Config}
+	p.parts.Store(now)
 	var err error
-	if p.database, err = newDatabase(o); err != nil {
+	if now.database, err = newDatabase(o.Config, o.Logger, o.Now); err != nil {
 		return p, err
 	}
 	if p.queue, err = OpenQueue(ctx, o.Config, o.Logger, o.Now); err != nil {
@@ -81,8 +90,8 @@ func openGuard(ctx context.Context, q *queue.Queue, c *config.Config, log *slog.
 // Close releases the queue and the database, after those who work on them have stopped.
 func (p *pipeline) Close() error {
 	var errs []error
-	if p.database != nil {
-		errs = append(errs, p.database.Close())
+	if d := p.parts.Load().database; d != nil {
+		errs = append(errs, d.Close())
 	}
 	if p.queue != nil {
 		errs = append(errs, p.queue.Close())
@@ -124,56 +133,85 @@ func (p *pipeline) openReaders(ctx context.Context) error {
 		return err
 	}
 	p.recorder = recorder.New(recorder.Options{
-		Open:   func(ctx context.Context) (recorder.Store, error) { return p.database.get(ctx) },
+		Open:   func(ctx context.Context) (recorder.Store, error) { return p.parts.Load().database.get(ctx) },
 		Reader: stored, Dead: p.queue, Logger: p.log, Now: p.now,
 	})
-	o := watch.Options{
-		Hosts: p.config.Hosts, Reader: judged, Table: p.queue.Table(alertTable), Logger: p.log, Now: p.now,
-	}
-	if p.config.Mail != nil {
-		if p.outbox, err = newOutbox(ctx, p.config.Mail, p.queue.Table(mailTable), p.log, p.now); err != nil {
+	now := p.parts.Load()
+	if now.config.Mail != nil {
+		if now.sender, err = newSender(now.config.Mail); err != nil {
 			return err
 		}
-		o.Letters, o.Others = p.outbox, p.config.Mail.To
+		if now.outbox, err = p.newOutbox(ctx, now.sender); err != nil {
+			return err
+		}
 	}
-	if p.watch, err = watch.New(ctx, o); err != nil {
+	if p.watch, err = watch.New(ctx, watch.Options{
+		Settings: settings(now), Reader: judged, Table: p.queue.Table(alertTable), Logger: p.log, Now: p.now,
+	}); err != nil {
 		return fmt.Errorf("queue %w: %w", ErrUnusable, err)
 	}
 	return nil
 }
 
-func newOutbox(ctx context.Context, m *config.Mail, table *queue.Table, log *slog.Logger, now func() time.Time) (*outbox.Outbox, error) {
-	sender, err := mail.New(mail.Server{
-		Host: m.Host, Port: m.Port, Security: m.Security, Username: m.Username, Password: m.Password.Reveal(),
-		From: m.From, CA: m.CA, Timeout: m.Timeout,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("mail server %w: %w", ErrUnusable, err)
+// settings are what the watch goes by.
+func settings(p *parts) watch.Settings {
+	s := watch.Settings{Hosts: p.config.Hosts}
+	if p.outbox != nil {
+		s.Letters, s.Others = p.outbox, p.config.Mail.To
 	}
-	o, err := outbox.New(ctx, outbox.Options{Table: table, Sender: sender, Logger: log, Now: now})
-	if err != nil {
-		return nil, fmt.Errorf("queue %w: %w", ErrUnusable, err)
-	}
-	return o, nil
+	return s
 }
 
 // start starts those who work on what is in the queue, and returns what ends them and waits for them.
 func (p *pipeline) start() (stop func()) {
-	ctx, cancel := context.WithCancel(context.Background())
-	var working sync.WaitGroup
-	working.Go(func() { p.recorder.Run(ctx) })
-	working.Go(func() { p.watch.Run(ctx) })
-	working.Go(func() {
-		p.watch.Project(ctx, func(ctx context.Context) (watch.Projection, error) { return p.database.get(ctx) })
-	})
-	working.Go(func() { p.prune(ctx) })
-	if p.outbox != nil {
-		working.Go(func() { p.outbox.Run(ctx) })
-	}
+	p.judge = newCrew(p.watch.Run)
+	p.startWriters()
+	p.postman = newPostman(p.parts.Load().outbox)
 	return func() {
-		cancel()
-		working.Wait()
+		for _, c := range []*crew{p.judge, p.writers, p.postman} {
+			c.cancel()
+		}
+		for _, c := range []*crew{p.judge, p.writers, p.postman} {
+			c.stop()
+		}
 	}
+}
+
+// startWriters starts those who work on the database.
+func (p *pipeline) startWriters() {
+	now := p.parts.Load()
+	p.writers = newCrew(p.recorder.Run, func(ctx context.Context) {
+		p.watch.Project(ctx, func(ctx context.Context) (watch.Projection, error) { return now.database.get(ctx) })
+	}, now.database.prune)
+}
+
+// newPostman starts who sends what is in the outbox; nobody, where there is none.
+func newPostman(o *outbox.Outbox) *crew {
+	if o == nil {
+		return newCrew()
+	}
+	return newCrew(o.Run)
+}
+
+// crew is goroutines that are stopped together.
+type crew struct {
+	cancel  context.CancelFunc
+	working sync.WaitGroup
+}
+
+func newCrew(work ...func(context.Context)) *crew {
+	ctx, cancel := context.WithCancel(context.Background())
+	c := &crew{cancel: cancel}
+	for _, do := range work {
+		c.working.Go(func() { do(ctx) })
+	}
+	return c
+}
+
+// stop returns when nobody of the crew works any more.
+func (c *crew) stop() {
+	c.cancel()
+	c.working.Wait()
 }
 
 // settle returns when what was put into the queue is stored, judged and mailed, or ctx ends. The error says what is not,
@@ -188,8 +226,8 @@ func (p *pipeline) settle(ctx context.Context) error {
 	})
 	if mailed = p.watch.Settle(ctx); mailed != nil {
 		mailed = fmt.Errorf("queue %w: limits are not judged yet: %w", ErrUnusable, mailed)
-	} else if p.outbox != nil {
-		if mailed = p.outbox.Flush(ctx); mailed != nil {
+	} else if o := p.parts.Load().outbox; o != nil {
+		if mailed = o.Flush(ctx); mailed != nil {
 			mailed = fmt.Errorf("mail server %w: %w", ErrUnusable, mailed)
 		}
 	}
@@ -211,16 +249,23 @@ func (p *pipeline) settleBriefly(ctx context.Context) {
 	}
 }
 
+// alerts returns how many alerts fire.
+func (p *pipeline) alerts() int {
+	firing, _ := p.watch.Open()
+	return firing
+}
+
 // counts returns what a sweep came to.
 func (p *pipeline) counts(sweep time.Time) watch.Counts { return p.watch.Counts(sweep) }
 
 // checkMail logs whether the mail server can be used. Nothing is sent.
 func (p *pipeline) checkMail(ctx context.Context) {
-	if p.outbox == nil {
+	o := p.parts.Load().outbox
+	if o == nil {
 		p.log.InfoContext(ctx, "no mail server is configured: alerts are logged and stored")
 		return
 	}
-	err := p.outbox.Check(ctx)
+	err := o.Check(ctx)
 	if ctx.Err() != nil {
 		return // the server is being stopped, which says nothing of the mail server
 	}
@@ -229,132 +274,6 @@ func (p *pipeline) checkMail(ctx context.Context) {
 		return
 	}
 	p.log.InfoContext(ctx, "mail server is available")
-}
-
-// pruneEvery is how often history that is too old is deleted.
-const pruneEvery = time.Hour
-
-// prune deletes history that is older than the configuration wants it kept, until ctx ends.
-func (p *pipeline) prune(ctx context.Context) {
-	keep := p.config.Database.Keep
-	if keep == 0 {
-		return
-	}
-	ticker := time.NewTicker(pruneEvery)
-	defer ticker.Stop()
-	for {
-		p.pruneOnce(ctx, p.now().Add(-keep))
-		select {
-		case <-ticker.C:
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-func (p *pipeline) pruneOnce(ctx context.Context, before time.Time) {
-	s, err := p.database.get(ctx)
-	if err != nil {
-		return // the recorder says so, and the next time comes
-	}
-	pruned, err := s.Prune(ctx, before)
-	if err != nil && ctx.Err() == nil {
-		p.log.WarnContext(ctx, "history is not deleted: it is tried again in an hour", "before", before, "err", err)
-		return
-	}
-	p.log.InfoContext(ctx, "history is deleted", "before", before, "statistics", pruned.Statistics, "visits", pruned.Visits)
-}
-
-// database is the database, which is opened when it is first needed and can be.
-type database struct {
-	options store.Options
-	hosts   []string // of the configuration; others in the database are marked as removed
-	now     func() time.Time
-	log     *slog.Logger
-	turn    chan struct{} // holds a token while somebody opens
-
-	mu    sync.Mutex
-	store *store.Store
-}
-
-// newDatabase checks what can be without the database.
-func newDatabase(o Options) (*database, error) {
-	c := o.Config.Database
-	if err := store.CheckURL(c.URL); err != nil {
-		return nil, fmt.Errorf("%w: database: %w", ErrConfiguration, err)
-	}
-	d := &database{
-		options: store.Options{URL: c.URL, Password: c.Password.Reveal(), Logger: o.Logger},
-		now:     o.Now,
-		log:     o.Logger,
-		turn:    make(chan struct{}, 1),
-	}
-	for i := range o.Config.Hosts {
-		d.hosts = append(d.hosts, o.Config.Hosts[i].Name)
-	}
-	return d, nil
-}
-
-// get returns the store, which it opens if nobody has. The store is closed with the database.
-func (d *database) get(ctx context.Context) (*store.Store, error) {
-	select {
-	case d.turn <- struct{}{}:
-		defer func() { <-d.turn }()
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-	d.mu.Lock()
-	opened := d.store
-	d.mu.Unlock()
-	if opened != nil {
-		return opened, nil
-	}
-	opened, err := store.Open(ctx, d.options)
-	if err != nil {
-		return nil, err
-	}
-	if err := opened.SetHosts(ctx, d.hosts, d.now()); err != nil {
-		return nil, errors.Join(err, opened.Close())
-	}
-	d.log.InfoContext(ctx, "database is available", "database", opened.String())
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.store = opened
-	return opened, nil
-}
-
-// Close closes the store, if it was opened.
-func (d *database) Close() error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.store == nil {
-		return nil
-	}
-	return d.store.Close()
-}
-
-// ErrConfiguration is in the chain of errors that say that the configuration can't be meant so, though it could be read.
-var ErrConfiguration = errors.New("configuration")
-
-// ReadStore opens the database that the configuration names for reading, and leaves it as it is. The error wraps
-// ErrConfiguration, or ErrUnusable, which is also that of a database that is not there yet, or is ctx's. The caller closes
-// the store.
-func ReadStore(ctx context.Context, c config.Database, log *slog.Logger) (*store.Store, error) {
-	opened, err := store.Open(ctx, store.Options{URL: c.URL, Password: c.Password.Reveal(), Logger: log, AsIs: true})
-	switch {
-	case errors.Is(err, store.ErrURL):
-		return nil, fmt.Errorf("%w: database: %w", ErrConfiguration, err)
-	case err != nil && ctx.Err() != nil:
-		return nil, err
-	case err != nil:
-		return nil, fmt.Errorf("database %w: %w", ErrUnusable, err)
-	}
-	if v := opened.Version(); v.Now != v.Program {
-		err := fmt.Errorf("database %w: %s has version %d, this program needs %d: muster run and muster serve see to that, or muster db migrate",
-			ErrUnusable, opened, v.Now, v.Program)
-		return nil, errors.Join(err, opened.Close())
-	}
-	return opened, nil
 }
 
 // conditions returns how the server itself is, after a sweep of whose visits so many could not be kept.

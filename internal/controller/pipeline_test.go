@@ -151,7 +151,7 @@ func TestAServerIsStartedAgain(t *testing.T) {
 	for i := range 2 {
 		_, stop := r.serve()
 		stop()
-		r.later(time.Minute)
+		r.later(time.Hour) // the interval: another sweep is due
 		if got := r.query("SELECT count(*) FROM visits"); got != 3*(i+1) {
 			t.Errorf("%d visits are stored after %d starts: Serve is to store them before it returns", got, i+1)
 		}
@@ -200,8 +200,11 @@ func TestHistoryIsDeleted(t *testing.T) {
 
 func TestHistoryIsKept(t *testing.T) {
 	r := newRig(t)
-	p := &pipeline{config: r.config}
-	p.prune(t.Context()) // returns at once: there is nothing to do, ever
+	d, err := newDatabase(r.config, slog.New(slog.DiscardHandler), r.clock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.prune(t.Context()) // returns at once: there is nothing to do, ever
 }
 
 func TestWithoutMailServer(t *testing.T) {

@@ -139,7 +139,12 @@ func (*fakeFollower) start() func()                     { return func() {} }
 func (*fakeFollower) settle(context.Context) error      { return nil }
 func (*fakeFollower) settleBriefly(context.Context)     {}
 func (*fakeFollower) counts(time.Time) (c watch.Counts) { return c }
+func (*fakeFollower) alerts() int                       { return 0 }
 func (*fakeFollower) checkMail(context.Context)         {}
+
+func (*fakeFollower) reload(context.Context, *config.Config, changes) (func(context.Context), error) {
+	return func(context.Context) {}, nil
+}
 
 func (*fakeFollower) serve(context.Context) (func(), error) { return func() {}, nil }
 
@@ -162,12 +167,16 @@ func newTestController(t *testing.T, n, parallel int) (*Controller, *fakeVisitor
 	log := slog.New(slog.DiscardHandler)
 	f := &fakeVisitor{}
 	h := &heard{t: t, open: make(map[time.Time]bool)}
-	return &Controller{
-		config: cfg, log: log, now: time.Now, visitor: f, hosts: newHosts(cfg.Hosts, nil, log),
-		keeper: newKeeper(new(fakeQueue), cfg.Hosts), behind: new(fakeFollower),
-		observers: visit.Observers{newJournal(log), h}, slots: make(chan struct{}, parallel),
-		claimed: make(map[string]struct{}),
-	}, f, h
+	c := newController(Options{Config: cfg, Logger: log, Now: time.Now})
+	c.visitor, c.behind, c.keeper = f, new(fakeFollower), &keeper{new(fakeQueue)}
+	c.observers = visit.Observers{newJournal(log), h}
+	return c, f, h
+}
+
+// now orders a sweep as muster run does.
+func now(c *Controller) order {
+	p := c.plan.Load()
+	return order{name: c.names.name(c.now()), begun: time.Now(), plan: p, turns: p.atOnce(), asked: true}
 }
 
 func TestSweepVisitsEveryHostWithinTheBound(t *testing.T) {
@@ -342,7 +351,7 @@ func TestSweepReturnsWhatObserversSay(t *testing.T) {
 
 func TestHostWhoseKeyCantBeReadFailsAlone(t *testing.T) {
 	c, f, h := newTestController(t, 3, 3)
-	c.hosts.configured[1].Keys = []string{filepath.Join(t.TempDir(), "missing")}
+	c.plan.Load().config.Hosts[1].Keys = []string{filepath.Join(t.TempDir(), "missing")}
 	f.took = map[string]time.Duration{"h0": time.Millisecond, "h2": time.Millisecond}
 	summary, err := c.Run(t.Context())
 	if err != nil {
@@ -356,21 +365,5 @@ func TestHostWhoseKeyCantBeReadFailsAlone(t *testing.T) {
 	}
 	if len(h.visits) != 3 {
 		t.Errorf("the observer heard of %d visits, want 3", len(h.visits))
-	}
-}
-
-func TestSweepsAreNamedApartWhateverTheClock(t *testing.T) {
-	c := &Controller{}
-	noon := time.Date(2026, 3, 1, 12, 0, 0, 999_999, time.FixedZone("", 3600))
-	first := c.schedule(noon)
-	if want := time.Date(2026, 3, 1, 11, 0, 0, 0, time.UTC); !first.Equal(want) || first.Location() != time.UTC {
-		t.Errorf("scheduled %v, want %v", first, want)
-	}
-	for _, now := range []time.Time{noon, noon.Add(-time.Hour), noon} {
-		next := c.schedule(now)
-		if !next.After(first) {
-			t.Errorf("at %v: %v, want later than %v", now, next, first)
-		}
-		first = next
 	}
 }

@@ -10,7 +10,9 @@ import (
 
 	"muster/internal/config"
 	"muster/internal/failure"
+	"muster/internal/jump"
 	"muster/internal/remote"
+	"muster/internal/visit"
 )
 
 // trustAtOnce is how many hosts are connected to at once to see their keys.
@@ -33,14 +35,15 @@ type HostKey struct {
 	host *config.Host
 }
 
-// NewTrust returns what sees to the keys of a configuration's hosts.
+// NewTrust returns what sees to the keys of a configuration's hosts, and of the machines that they are reached through.
 func NewTrust(c *config.Config) *Trust {
-	return &Trust{config: c, hosts: newHosts(c.Hosts, nil, slog.New(slog.DiscardHandler))}
+	return &Trust{config: c, hosts: newHosts(nil, nil, slog.New(slog.DiscardHandler))}
 }
 
 // Show connects to the named machines, or to all if none is named, and returns what each shows, in the order of the
-// configuration, and those on the way to a host before it. It returns when all are seen, or ctx has ended, of which the failures then tell. The error names a host
-// that is not in the configuration and wraps ErrConfiguration.
+// configuration, and those on the way to a host before it. Jump hosts are logged in to where they lead to others. It returns
+// when all are seen, or ctx has ended, of which the failures then tell. The error names a host that is not in the
+// configuration and wraps ErrConfiguration.
 func (t *Trust) Show(ctx context.Context, names ...string) ([]HostKey, error) {
 	wanted := make(map[string]bool, len(names))
 	for _, name := range names {
@@ -61,7 +64,12 @@ func (t *Trust) Show(ctx context.Context, names ...string) ([]HostKey, error) {
 			return nil, fmt.Errorf("%w: no host is called %q", ErrConfiguration, name)
 		}
 	}
-	pass := &pass{hosts: t.hosts, seen: make(map[string]bool)}
+	pool := jump.New(jump.Options{})
+	defer pool.Close()
+	t.hosts.mu.Lock()
+	t.hosts.pool = pool
+	t.hosts.mu.Unlock()
+	pass := t.hosts.pass()
 	slots := make(chan struct{}, trustAtOnce)
 	var looking sync.WaitGroup
 	for i := range keys {
@@ -77,15 +85,28 @@ func (t *Trust) Show(ctx context.Context, names ...string) ([]HostKey, error) {
 
 // show sees one host's key.
 func (t *Trust) show(ctx context.Context, p *pass, k *HostKey) {
+	if k.host.Trouble != "" {
+		k.Failure = trouble(k.host)
+		return
+	}
 	t.hosts.mu.Lock()
 	known, err := p.hostKeys(k.host)
+	var way visit.Host
+	var lost *failure.Error
+	if err == nil {
+		lost = p.lead(k.host, &way)
+	}
 	t.hosts.mu.Unlock()
-	if err != nil {
+	switch {
+	case err != nil:
 		k.Failure = failure.From(failure.Handshake, err)
+		return
+	case lost != nil:
+		k.Failure = lost
 		return
 	}
 	k.Shown, err = remote.ShowHostKey(ctx, remote.Options{
-		Host: k.Host, Address: k.host.Address, Port: k.host.Port, KnownAs: k.host.KnownAs, HostKeys: known,
+		Host: k.Host, Address: k.host.Address, Port: k.host.Port, KnownAs: k.host.KnownAs, HostKeys: known, Through: way.Through,
 		Deadlines: remote.Deadlines{Dial: k.host.Timeouts.Dial, Handshake: k.host.Timeouts.Handshake},
 	})
 	switch {

@@ -37,7 +37,7 @@ func full() *entry.Visit {
 func failed() *entry.Visit {
 	return &entry.Visit{
 		ID: "4567", Sweep: at, Host: "db", Started: at, Stage: "dial", Kind: "refused", Error: "connection refused",
-		Advice: "check", Skipped: true,
+		Advice: "check", Jump: "bastion", Skipped: true,
 	}
 }
 

@@ -55,12 +55,18 @@ func (k Kind) Advice() string {
 		return "see what the host reports so much of; the bounds are in docs/security.md"
 	case ReportInvalid:
 		return "the client on the host may be damaged: remove it, the next sweep uploads it again"
+	case JumpFailed:
+		return "see first to the jump host: no host behind it can be visited without it"
+	case JumpRefused:
+		return "set AllowTcpForwarding yes and a PermitOpen that has the host in the jump host's sshd_config"
 	case Configuration:
 		return "correct the configuration"
 	case Cancelled:
 		return "nothing is wrong: the server was stopped; the next sweep visits the host again"
 	case Busy:
 		return "the host is slower than the interval: lengthen the interval or shorten its <timeouts>"
+	case Backoff:
+		return "see why it failed in the visits before; once that is mended, muster reload has it visited in the next sweep"
 	}
 	return "report this as a defect, with the log"
 }

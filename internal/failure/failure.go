@@ -67,15 +67,25 @@ const (
 	ReportAltered    Kind = "report-altered"    // the report's checksum or seal does not match
 	ReportTooLarge   Kind = "report-too-large"  // the report exceeds a bound
 	ReportInvalid    Kind = "report-invalid"    // the report breaks its schema
+	JumpFailed       Kind = "jump-failed"       // the jump host on the way can't be used, or was lost
+	JumpRefused      Kind = "jump-refused"      // the jump host does not let us through to the host
 	Configuration    Kind = "configuration"     // a key, password or known_hosts file can't be used
 	Cancelled        Kind = "cancelled"         // the server is stopping
 	Busy             Kind = "busy"              // the visit before this one still runs
+	Backoff          Kind = "backoff"           // the host has failed before, and is left alone for a while
 	Internal         Kind = "internal"          // a defect of ours
 )
 
 // IsInterruption tells whether a failure of this kind ended the conversation with the host, whatever the host would have
-// said: its time was up, the visit was stopped, or the connection was lost. It says nothing about what is on the host.
-func (k Kind) IsInterruption() bool { return k == Timeout || k == Cancelled || k == Disconnected }
+// said: its time was up, the visit was stopped, or the connection was lost, be it the host's or that of the jump host on the
+// way. It says nothing about what is on the host.
+func (k Kind) IsInterruption() bool {
+	return k == Timeout || k == Cancelled || k == Disconnected || k == JumpFailed
+}
+
+// SaysNothing tells whether a visit that failed in this way is no news of its host: it did not take place, or was broken
+// off, for reasons of the server's.
+func (k Kind) SaysNothing() bool { return k == Cancelled || k == Busy || k == Backoff }
 
 // Error is the failure of one visit. Err is the cause, never nil; Advice is one sentence in the imperative that says
 // what to do next, and may be empty, in which case the Kind's own advice holds.
@@ -83,6 +93,7 @@ type Error struct {
 	Host   string // the host's name in the configuration; empty where it is not known yet
 	Stage  Stage  // empty where it is not known yet
 	Kind   Kind
+	Jump   string // the name of the jump host that is to blame; empty: none is. What all hosts behind it have in common
 	Advice string
 	Err    error
 }
@@ -132,7 +143,7 @@ func From(stage Stage, err error) *Error {
 	if known.Stage != "" {
 		return known
 	}
-	return &Error{Stage: stage, Kind: known.Kind, Advice: known.Advice, Err: err}
+	return &Error{Stage: stage, Kind: known.Kind, Jump: known.Jump, Advice: known.Advice, Err: err}
 }
 
 // Classify returns the kind of an error of the operating system, the network or a context; Disconnected where it is

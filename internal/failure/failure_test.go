@@ -21,8 +21,8 @@ func kinds() []failure.Kind {
 		failure.HostKeyUnknown, failure.HostKeyChanged, failure.HostKeyRevoked, failure.LoginFailed, failure.PasswordRefused, failure.NoSFTP,
 		failure.NoShell, failure.UnknownPlatform, failure.WrongPlatform, failure.PermissionDenied, failure.NoExec,
 		failure.DiskFull, failure.FileFailed, failure.Vanished, failure.ClientFailed, failure.NoReport, failure.ReportCut,
-		failure.ReportAltered, failure.ReportTooLarge, failure.ReportInvalid, failure.Configuration, failure.Cancelled,
-		failure.Busy, failure.Internal,
+		failure.ReportAltered, failure.ReportTooLarge, failure.ReportInvalid, failure.JumpFailed, failure.JumpRefused,
+		failure.Configuration, failure.Cancelled, failure.Busy, failure.Backoff, failure.Internal,
 	}
 }
 
@@ -153,7 +153,7 @@ func TestClassify(t *testing.T) {
 }
 
 func TestIsInterruption(t *testing.T) {
-	want := []failure.Kind{failure.Timeout, failure.Disconnected, failure.Cancelled}
+	want := []failure.Kind{failure.Timeout, failure.Disconnected, failure.Cancelled, failure.JumpFailed}
 	for _, kind := range kinds() {
 		if got := kind.IsInterruption(); got != slices.Contains(want, kind) {
 			t.Errorf("%s: got %v", kind, got)

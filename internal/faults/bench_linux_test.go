@@ -33,6 +33,7 @@ type bench struct {
 	lines    map[string]*line // by what is behind them
 	disk     *disk            // nil: none
 	clock    *clock
+	text     string // of the configuration, but for what reconfigure changes
 
 	mu       sync.Mutex
 	injected map[faults.Kind]int
@@ -157,16 +158,36 @@ func (b *bench) configure() {
 		liarName, b.liar.server.Addr().Port, b.liar.user, b.hosts[0].sshd.KeyFile)
 	b.write("known_hosts", known.String())
 	b.write("database.pass", b.database.Password)
-	b.write("muster.xml", fmt.Sprintf(`<muster xmlns="urn:muster:config:1">
-  <server data="data" interval="1s" log-format="json" log-level="debug"/>
-  <database url="mysql://muster@127.0.0.1:%d/muster?timeout=2s&amp;readTimeout=5s&amp;writeTimeout=5s" password="file:database.pass"/>
-  <mail host="127.0.0.1" port="%d" ca="%s" from="Muster &lt;muster@bench.test&gt;" to="operators@bench.test" timeout="3s"/>
+	b.text = fmt.Sprintf(`<muster xmlns="urn:muster:config:1">
+  <server data="data" interval="1s" parallel="%%d" backoff="3s" log-format="json" log-level="debug"/>
+  <database url="mysql://muster@127.0.0.1:%d/muster?timeout=2s&amp;readTimeout=%%ds&amp;writeTimeout=5s" password="file:database.pass"/>
+  <mail host="127.0.0.1" port="%d" ca="%s" from="Muster &lt;muster@bench.test&gt;" to="operators@bench.test" timeout="%%ds"/>
   <timeouts dial="2s" handshake="3s" authentication="3s" platform="3s" deploy="5s" run="4s" receive="4s" visit="8s"/>
   <group name="bench" known-hosts="known_hosts">
     <limit statistic="processes.count" above="%d"/>
 %s  </group>
 </muster>
-`, b.lines["database"].port, b.lines["mail server"].port, b.smtp.CA, processLimit, elements.String()))
+`, b.lines["database"].port, b.lines["mail server"].port, b.smtp.CA, processLimit, elements.String())
+	b.write("muster.xml", fmt.Sprintf(b.text, 256, 5, 3))
+}
+
+// reconfigure changes how many visits run at once, or, so that they are opened anew, how long the database and the mail
+// server may take, and has the server that runs read that; false if none has run for long enough to listen.
+func (b *bench) reconfigure(f faults.Fault) bool {
+	parallel, database, mail := 256, 5, 3
+	switch int(f.Dose * 4) {
+	case 0:
+		parallel = 2
+	case 1:
+		database = 6
+	case 2:
+		mail = 4
+	}
+	b.write("muster.new", fmt.Sprintf(b.text, parallel, database, mail))
+	if err := os.Rename(filepath.Join(b.dir, "muster.new"), filepath.Join(b.dir, "muster.xml")); err != nil {
+		b.t.Error(err)
+	}
+	return b.server.HangUp(time.Second)
 }
 
 func (b *bench) write(name, content string) {
@@ -286,6 +307,11 @@ func (b *bench) inject(ctx context.Context, f faults.Fault) (int, error) {
 		return 1, b.disk.fill(ctx, f)
 	case faults.Jump:
 		b.jump(ctx, f)
+		return 1, nil
+	case faults.Reload:
+		if !b.reconfigure(f) {
+			return 0, nil
+		}
 		return 1, nil
 	}
 	for _, h := range b.hosts {

@@ -58,6 +58,9 @@ func (b *bench) others() []faults.Track {
 			{Kind: faults.Slow, Weight: 2, Targets: lines, After: span(200, most/2), Hold: span(300, most)},
 		}},
 	}
+	tracks = append(tracks, faults.Track{Name: "configuration", Choices: []faults.Choice{
+		{Kind: faults.Reload, After: span(300*seldom, 1000*seldom)},
+	}})
 	if b.disk != nil {
 		tracks = append(tracks, faults.Track{Name: "disk", Choices: []faults.Choice{
 			{Kind: faults.Fill, After: span(3000*seldom, 6000*seldom), Hold: span(500*seldom, 1000*seldom)},

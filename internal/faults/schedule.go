@@ -25,6 +25,7 @@ const (
 	Slow         Kind = "connections slowed"           // a few kB and replies a second
 	Fill         Kind = "disk full"                    // the data directory's
 	Jump         Kind = "clock jump"                   // the server's, by hours or days, and back
+	Reload       Kind = "configuration changed"        // under the server that runs: no fault, but nothing may be lost by it
 	Exceed       Kind = "limit exceeded"               // no fault: what the alerts are made of
 	Lie          Kind = "lie of a host"                // a report that is not what was asked for
 )
@@ -33,7 +34,7 @@ const (
 func Kinds() []Kind {
 	return []Kind{
 		KillServer, KillDatabase, KillMail, ResetHost, KillSession, KillClient,
-		Wipe, Cut, Refuse, Freeze, Slow, Fill, Jump, Lie, Exceed,
+		Wipe, Cut, Refuse, Freeze, Slow, Fill, Jump, Reload, Lie, Exceed,
 	}
 }
 

@@ -145,6 +145,16 @@ func (s *server) Signal(i *incarnation, signal syscall.Signal) bool {
 	}
 }
 
+// HangUp sends SIGHUP to the process that runs, if it has for so long: it has to have asked for that first.
+func (s *server) HangUp(old time.Duration) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.current == nil || s.current.asked || time.Since(s.current.began) < old {
+		return false
+	}
+	return s.current.command.Process.Signal(syscall.SIGHUP) == nil
+}
+
 // Mark returns the length of the log: what is written from now on begins there.
 func (s *server) Mark() int64 {
 	info, err := s.log.Stat()

@@ -5,11 +5,11 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"muster/internal/failure"
 	"muster/internal/visit"
 )
 
@@ -18,6 +18,7 @@ type Options struct {
 	Source   Source        // required
 	Version  string        // of the program
 	Interval time.Duration // between two sweeps; 0: there is no schedule, and no sweep is ever late
+	Backoff  time.Duration // for which a host that fails may be left alone: its last visit counts for so much longer
 	// Late is after how long without a sweep that ended the server is unwell, and a host without a visit is taken for
 	// unknown. 0: three intervals, and five minutes at least.
 	Late   time.Duration
@@ -34,8 +35,8 @@ const (
 type Health struct {
 	source   Source
 	version  string
-	interval time.Duration
-	late     time.Duration // 0: never
+	fixed    time.Duration // Late, if it was given
+	schedule atomic.Pointer[schedule]
 	log      *slog.Logger
 	now      func() time.Time
 	started  time.Time
@@ -56,7 +57,7 @@ var _ visit.Observer = (*Health)(nil)
 // New returns a Health that knows of no hosts yet.
 func New(o Options) *Health {
 	h := &Health{
-		source: o.Source, version: o.Version, interval: o.Interval, late: o.Late, log: o.Logger, now: o.Now,
+		source: o.Source, version: o.Version, fixed: o.Late, log: o.Logger, now: o.Now,
 		registry: prometheus.NewRegistry(),
 		meters:   newMeters(),
 		scrapes:  make(chan struct{}, maxScrapes),
@@ -69,13 +70,30 @@ func New(o Options) *Health {
 	if h.now == nil {
 		h.now = time.Now
 	}
-	if h.late == 0 && h.interval > 0 {
-		h.late = max(lateIntervals*h.interval, lateLeast)
-	}
+	h.SetSchedule(o.Interval, o.Backoff)
 	h.started = h.now()
 	h.register()
 	h.control.Handle("/", h.Handler())
 	return h
+}
+
+// schedule is how often there is a sweep, and what follows from that.
+type schedule struct {
+	interval time.Duration
+	late     time.Duration // after which a sweep is; 0: never
+	unknown  time.Duration // after which a host is; 0: never
+}
+
+// SetSchedule says how often there is a sweep, and for how long a host that fails may be left alone, as Options do.
+func (h *Health) SetSchedule(interval, backoff time.Duration) {
+	s := &schedule{interval: interval, late: h.fixed}
+	if s.late == 0 && interval > 0 {
+		s.late = max(lateIntervals*interval, lateLeast)
+	}
+	if s.late > 0 {
+		s.unknown = s.late + backoff
+	}
+	h.schedule.Store(s)
 }
 
 // Host is a host of the configuration.
@@ -113,7 +131,7 @@ func outcomeOf(v *visit.Visit) outcome {
 	switch {
 	case v.Failure == nil:
 		return succeeded
-	case v.Failure.Kind == failure.Busy, v.Failure.Kind == failure.Cancelled:
+	case v.Failure.Kind.SaysNothing():
 		return skipped
 	}
 	return failed

@@ -211,12 +211,12 @@ func TestLate(t *testing.T) {
 		{0, 0, 0}, {time.Minute, 0, 5 * time.Minute}, {time.Hour, 0, 3 * time.Hour}, {time.Minute, time.Second, time.Second},
 	} {
 		h := New(Options{Source: &stand{}, Interval: c.interval, Late: c.late})
-		if h.late != c.want {
-			t.Errorf("interval %s, late %s: it is %s, want %s", c.interval, c.late, h.late, c.want)
+		if late := h.schedule.Load().late; late != c.want {
+			t.Errorf("interval %s, late %s: it is %s, want %s", c.interval, c.late, late, c.want)
 		}
 	}
 	f := newFixture()
-	f.late = 0
+	f.SetSchedule(0, 0)
 	f.clock.pass(1000 * time.Hour)
 	if s := f.Status(t.Context()); !s.Healthy {
 		t.Errorf("without a schedule it is unwell: %v", s.Problems)

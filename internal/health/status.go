@@ -55,7 +55,7 @@ func (h *Health) Status(ctx context.Context) *Status {
 	now := h.now()
 	s := &Status{
 		Problems: []Problem{}, Version: h.version, Started: h.started, Time: now,
-		Interval: h.interval.Seconds(), Hosts: h.fleet.count(h.oldest(now)), Running: []Sweep{},
+		Interval: h.schedule.Load().interval.Seconds(), Hosts: h.fleet.count(h.oldest(now)), Running: []Sweep{},
 	}
 	h.mu.Lock()
 	for _, sweep := range h.running {
@@ -77,17 +77,18 @@ func (h *Health) Status(ctx context.Context) *Status {
 		s.Facts = &facts
 		s.judgeFacts()
 	}
-	s.judgeSweeps(h.late)
+	s.judgeSweeps(h.schedule.Load().late)
 	s.Healthy = len(s.Problems) == 0
 	return s
 }
 
 // oldest returns before when a visit is too long ago to say anything of its host.
 func (h *Health) oldest(now time.Time) time.Time {
-	if h.late == 0 {
+	unknown := h.schedule.Load().unknown
+	if unknown == 0 {
 		return time.Time{}
 	}
-	return now.Add(-h.late)
+	return now.Add(-unknown)
 }
 
 func (s *Status) problem(subject, format string, values ...any) {

@@ -57,6 +57,19 @@ func (o *Outbox) Flush(ctx context.Context) error {
 	}
 }
 
+// Hurry has everything that waits tried at once: the mail server may be another one.
+func (o *Outbox) Hurry() {
+	o.mu.Lock()
+	for _, l := range o.letters {
+		if l.State == waits {
+			l.next = time.Time{}
+		}
+	}
+	o.away.next, o.unwritten.next = time.Time{}, time.Time{}
+	o.mu.Unlock()
+	o.nudge()
+}
+
 // report returns what Flush has to say of letters; stopped is why it did not wait for them.
 func (o *Outbox) report(letters []*pending, stopped error) error {
 	o.mu.Lock()

@@ -110,6 +110,10 @@ func testWhatIsNotDoneIsReadAgainAfterARestart(t *testing.T, o queue.Options) {
 	if _, err := r.Next(t.Context(), 1<<20); err != nil { // and nothing is done with it
 		t.Fatal(err)
 	}
+	r.Again()
+	if again, err := r.Next(t.Context(), 1<<20); err != nil || len(again) != 5 || again[0].Number != 11 {
+		t.Fatalf("read again by another user: %d entries, %v", len(again), err)
+	}
 	if err := q.Close(); err != nil {
 		t.Fatal(err)
 	}

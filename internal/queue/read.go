@@ -80,6 +80,14 @@ func (r *Reader) Next(ctx context.Context, bytes int) ([]Entry, error) {
 	}
 }
 
+// Again has Next return once more what it returned and no work is done on. It is for a user who takes over from another
+// one that has stopped in the middle, and is called while nobody is in Next or Done.
+func (r *Reader) Again() {
+	r.queue.mu.Lock()
+	defer r.queue.mu.Unlock()
+	r.next = r.done.Sequence + 1
+}
+
 // place returns what is read next, the epoch, and where the stream ends.
 func (r *Reader) place() (next, epoch, end uint64) {
 	r.queue.mu.Lock()

@@ -40,6 +40,7 @@ type Store interface {
 
 // Reader is what it needs of the queue.
 type Reader interface {
+	Again()
 	Next(ctx context.Context, bytes int) ([]queue.Entry, error)
 	Done(ctx context.Context, p queue.Position) error
 	Wait(ctx context.Context) error
@@ -123,8 +124,10 @@ func (r *Recorder) Settle(ctx context.Context) error {
 	}
 }
 
-// Run writes until ctx ends.
+// Run writes until ctx ends. It may be called again after that, when Open returns another database, say: it begins with
+// what the one before had begun and not done.
 func (r *Recorder) Run(ctx context.Context) {
+	r.options.Reader.Again()
 	database, ok := r.open(ctx)
 	if !ok {
 		return

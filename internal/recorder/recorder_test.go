@@ -402,3 +402,29 @@ func TestRunEndsWhileTheDatabaseIsAway(t *testing.T) {
 		}
 	})
 }
+
+// A recorder that is stopped with a batch in hand, since the database is another one, say, begins with it again.
+func TestWhatWasBegunIsDoneByTheNextRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := three(t)
+		w.away = func(call int) error {
+			if call == 1 {
+				return nil // it opens, and is away from then on
+			}
+			return errAway
+		}
+		r := w.process().recorder(nil)
+		stop := start(r)
+		synctest.Wait() // it holds three visits
+		stop()
+		w.wantStored(t)
+		w.set(nil)
+		w.visit(t, "v3")
+		stop = start(r)
+		if err := r.Settle(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		stop()
+		w.wantStored(t, "v0", "v1", "v2", "v3")
+	})
+}

@@ -106,6 +106,12 @@ type process struct {
 
 func (w *world) process() *process { return &process{world: w, next: w.done} }
 
+func (p *process) Again() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.next = p.done
+}
+
 func (p *process) Next(ctx context.Context, bytes int) ([]queue.Entry, error) {
 	for {
 		p.mu.Lock()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -21,19 +22,21 @@ var errClosed = fmt.Errorf("the connection was closed: %w", net.ErrClosed)
 // Conn is a connection to a host that has been verified and has let us in. Every method that can block ends when its
 // context does, by closing the connection, after which every other call fails too.
 type Conn struct {
-	wire *wire
-	ssh  ssh.Conn
-	over chan struct{} // closed when the SSH connection is over
-	err  error         // why; set before over is closed
-	sftp chan *Files   // holds the SFTP session, nil before it is opened; empty while somebody opens it
+	name    string // of the host in the configuration
+	wire    *wire
+	ssh     ssh.Conn
+	over    chan struct{} // closed when the SSH connection is over
+	err     error         // why; set before over is closed
+	probing atomic.Bool   // the host is being asked whether it lives
+	sftp    chan *Files   // holds the SFTP session, nil before it is opened; empty while somebody opens it
 
 	mu      sync.Mutex
 	closing bool // Close was called: no task begins any more
 	tasks   sync.WaitGroup
 }
 
-func newConn(conn ssh.Conn, w *wire, channels <-chan ssh.NewChannel, requests <-chan *ssh.Request) *Conn {
-	c := &Conn{wire: w, ssh: conn, over: make(chan struct{}), sftp: make(chan *Files, 1)}
+func newConn(name string, conn ssh.Conn, w *wire, channels <-chan ssh.NewChannel, requests <-chan *ssh.Request) *Conn {
+	c := &Conn{name: name, wire: w, ssh: conn, over: make(chan struct{}), sftp: make(chan *Files, 1)}
 	c.sftp <- nil
 	c.tasks.Go(func() { ssh.DiscardRequests(requests) })
 	c.tasks.Go(func() {
@@ -63,15 +66,31 @@ func (c *Conn) Close() error {
 // run runs a task that ends with the connection, in a goroutine for which Close waits. When the connection has ended
 // already the task does too: then it is run at once.
 func (c *Conn) run(task func()) {
-	c.mu.Lock()
-	closing := c.closing
-	if !closing {
-		c.tasks.Go(task)
-	}
-	c.mu.Unlock()
-	if closing {
+	if !c.attach(task) {
 		task()
 	}
+}
+
+// attach runs a task that ends with the connection, in a goroutine for which Close waits; false if Close was called.
+func (c *Conn) attach(task func()) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closing {
+		return false
+	}
+	c.tasks.Go(task)
+	return true
+}
+
+// Done is closed when the connection has ended, for whatever reason.
+func (c *Conn) Done() <-chan struct{} { return c.over }
+
+// Failure returns why the connection ended; nil while it has not. It may be called at any time.
+func (c *Conn) Failure() *failure.Error {
+	if !c.isOver() {
+		return nil
+	}
+	return c.explain(failure.Disconnected, errClosed)
 }
 
 // Traffic returns the bytes sent and received so far on the wire, encryption and all. It may be called at any time.
@@ -84,9 +103,12 @@ func (c *Conn) isOver() bool { return c.wire.ended() != nil }
 // caller found.
 func (c *Conn) explain(kind failure.Kind, err error) *failure.Error {
 	reason := c.wire.ended()
+	var known *failure.Error
 	switch {
 	case reason == nil:
 		return failure.New("", kind, err)
+	case errors.As(reason, &known): // of the jump host that carried the connection
+		return known
 	case isOurs(reason):
 		return because(reason)
 	case errors.Is(reason, errClosed):

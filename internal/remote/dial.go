@@ -39,16 +39,17 @@ type Options struct {
 	Methods   []string     // of login, in their order; empty: publickey, password, keyboard-interactive
 	HostKeys  *HostKeys    // required
 	Deadlines Deadlines
+	Through   Gateway // what opens the connection to the host, where it is not reached directly; nil: it is
 
 	// OnStage is called when a stage begins, one call at a time and none after Dial has returned; it must not block.
 	// It may be nil.
 	OnStage func(failure.Stage)
 }
 
-// Dial connects to a host, verifies its key and logs in. It blocks for at most the sum of the three deadlines, or until
-// ctx ends; on failure nothing stays open or running. The error is a *failure.Error of the stage failure.Dial,
-// failure.Handshake or failure.Authentication; its kind is failure.Configuration where the options cannot work with any
-// host. The caller must Close the connection.
+// Dial connects to a host, verifies its key and logs in. It blocks for at most the sum of the three deadlines, and where
+// there is a gateway for as long as that lets it wait, or until ctx ends; on failure nothing stays open or running. The
+// error is a *failure.Error of the stage failure.Dial, failure.Handshake or failure.Authentication; its kind is
+// failure.Configuration where the options cannot work with any host. The caller must Close the connection.
 func Dial(ctx context.Context, o Options) (*Conn, error) {
 	d := newDialer(o)
 	if err := d.check(); err != nil {
@@ -171,6 +172,13 @@ func (d *dialer) current() failure.Stage {
 // connect resolves the address and opens the TCP connection.
 func (d *dialer) connect(ctx context.Context) (*wire, error) {
 	d.begin(failure.Dial, d.Deadlines.Dial)
+	if d.Through != nil {
+		conn, err := d.Through.Open(ctx, d.address, d.Deadlines.Dial)
+		if err != nil {
+			return nil, d.explainGateway(ctx, err)
+		}
+		return newWire(conn), nil
+	}
 	limited, cancel := context.WithTimeout(ctx, d.Deadlines.Dial)
 	defer cancel()
 	// A host that vanishes without a word is noticed within a minute, even where a caller's deadline is far away.
@@ -220,7 +228,7 @@ func (d *dialer) handshake(ctx context.Context, w *wire) (*Conn, error) {
 		return nil, d.explainHandshake(err)
 	}
 	w.loggedIn()
-	return newConn(conn, w, channels, requests), nil
+	return newConn(d.Host, conn, w, channels, requests), nil
 }
 
 // start begins the handshake on a wire, which ends at the deadline, or when ctx does. What it returns ends the watch.

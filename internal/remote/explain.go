@@ -42,6 +42,17 @@ func (d *dialer) explainDial(ctx context.Context, err error) error {
 	return found
 }
 
+// explainGateway says why a gateway opened no connection.
+func (d *dialer) explainGateway(ctx context.Context, err error) error {
+	var known *failure.Error
+	if errors.As(err, &known) {
+		moved := *known
+		moved.Stage = failure.Dial
+		return &moved
+	}
+	return d.explainDial(ctx, err)
+}
+
 // explainHandshake says why a TCP connection did not become an SSH connection. What the wire knows comes first: the
 // library's own error is then only an echo of it.
 func (d *dialer) explainHandshake(err error) error {
@@ -51,6 +62,10 @@ func (d *dialer) explainHandshake(err error) error {
 	reason := d.wire.ended()
 	if isOurs(reason) {
 		return d.explainEnd(reason)
+	}
+	var known *failure.Error
+	if errors.As(reason, &known) { // of the jump host that carried the connection
+		return known
 	}
 	if errors.Is(reason, errTooMuch) {
 		return &failure.Error{Kind: failure.NotSSH, Err: reason,

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // beforeLogin bounds what a host may send until the login has succeeded: greeting, key exchange, login banner and all.
@@ -26,6 +27,8 @@ var (
 type wire struct {
 	net.Conn
 	sent, received atomic.Int64
+	heard          atomic.Int64 // when something was received last, on the clock of since
+	since          time.Time
 
 	mu       sync.Mutex
 	reason   error  // why the connection ended; nil while it has not
@@ -34,7 +37,10 @@ type wire struct {
 	greeting greeting
 }
 
-func newWire(conn net.Conn) *wire { return &wire{Conn: conn, allowed: beforeLogin} }
+func newWire(conn net.Conn) *wire { return &wire{Conn: conn, allowed: beforeLogin, since: time.Now()} }
+
+// silent returns for how long nothing was received.
+func (w *wire) silent() time.Duration { return time.Since(w.since) - time.Duration(w.heard.Load()) }
 
 // end closes the connection and records why, unless it has ended already.
 func (w *wire) end(reason error) {
@@ -80,6 +86,7 @@ func (w *wire) Close() error {
 func (w *wire) Read(p []byte) (int, error) {
 	n, err := w.Conn.Read(p)
 	w.received.Add(int64(n))
+	w.heard.Store(int64(time.Since(w.since)))
 	if err != nil {
 		w.end(err)
 		return n, err

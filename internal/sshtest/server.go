@@ -30,6 +30,7 @@ type Options struct {
 	Accept    func(net.Conn) net.Conn              // given each connection first; nil: as it is. May return nil: it is over
 	Refuse    func(request string) bool            // asked for "session", "exec" and "sftp"; nil: nothing is refused
 	Configure func(*ssh.ServerConfig)              // changes the configuration of a login; nil: as it is
+	Channel   func(channel ssh.NewChannel)         // given every channel that is no session, in a goroutine; nil: they are refused
 	Requests  func(request *ssh.Request) (ok bool) // told of every other request on a session; nil: they are refused
 }
 

@@ -36,6 +36,10 @@ type Handler func(ctx context.Context, s *Session) Exit
 
 // session serves one channel.
 func (s *Server) session(ctx context.Context, conn *ssh.ServerConn, offered ssh.NewChannel) {
+	if offered.ChannelType() != "session" && s.options.Channel != nil {
+		s.options.Channel(offered)
+		return
+	}
 	if offered.ChannelType() != "session" {
 		_ = offered.Reject(ssh.UnknownChannelType, "sessions only")
 		return

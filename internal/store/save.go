@@ -32,6 +32,7 @@ type Visit struct {
 	Kind     string
 	Error    string
 	Advice   string
+	Jump     string `json:",omitempty"` // the jump host that is to blame for the failure; empty: none is. It has no column
 	Log      string
 	Stages   map[string]time.Duration
 	Report   *report.Report // nil: failed, or skipped

@@ -57,6 +57,7 @@ type Sshd struct {
 	mu  sync.Mutex
 	log *sshdLog // since the last start
 	end func()   // kills it and waits
+	pid int      // of the listening sshd
 }
 
 // SSHD starts OpenSSH's sshd on a free port of 127.0.0.1, and stops it at the end of the test. Its log is added to that
@@ -210,6 +211,10 @@ func (s *Sshd) Restart() error {
 	return err
 }
 
+// Stop kills sshd, with all that runs in its namespaces where it has some: every connection of it breaks. It may be called
+// more than once.
+func (s *Sshd) Stop() { s.stop() }
+
 // start starts sshd and waits until it listens; false if it ended before.
 func (s *Sshd) start() (listens bool, err error) {
 	log := newSSHDLog()
@@ -229,7 +234,7 @@ func (s *Sshd) start() (listens bool, err error) {
 		<-ended
 	}
 	s.mu.Lock()
-	s.log, s.end = log, stop
+	s.log, s.end, s.pid = log, stop, command.Process.Pid
 	s.mu.Unlock()
 	patience := time.NewTimer(sshdStart)
 	defer patience.Stop()

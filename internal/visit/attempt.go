@@ -89,6 +89,7 @@ func (a *attempt) connect(ctx context.Context) (err error) {
 		Deadlines: remote.Deadlines{
 			Dial: a.host.Deadlines.Dial, Handshake: a.host.Deadlines.Handshake, Authentication: a.host.Deadlines.Authentication,
 		},
+		Through: a.host.Through,
 		OnStage: a.begin,
 	})
 	if err == nil {

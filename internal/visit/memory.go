@@ -22,8 +22,8 @@ type memory struct {
 
 // identity is what makes a host the same one from visit to visit.
 type identity struct {
-	address, user, directory string
-	port                     int
+	way, address, user, directory string
+	port                          int
 }
 
 // memories are those of all hosts, by the hosts' names. The zero value is ready for use. A host that is no longer visited
@@ -37,7 +37,7 @@ type memories struct {
 func (m *memories) recall(host *Host) memory {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	now := identity{address: host.Address, user: host.User, directory: host.Directory, port: host.Port}
+	now := identity{way: host.Way, address: host.Address, user: host.User, directory: host.Directory, port: host.Port}
 	if known := m.hosts[host.Name]; known.identity == now {
 		return known
 	}

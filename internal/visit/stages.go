@@ -120,8 +120,8 @@ func explain(ctx context.Context, stage failure.Stage, err error) error {
 		return nil
 	}
 	failed := classify(stage, err)
-	if ctx.Err() == nil || !failed.Kind.IsInterruption() {
-		return failed
+	if ctx.Err() == nil || !failed.Kind.IsInterruption() || failed.Jump != "" {
+		return failed // a jump host that is to blame says more than that the time is up
 	}
 	cause := context.Cause(ctx)
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {

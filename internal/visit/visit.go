@@ -45,6 +45,8 @@ type Host struct {
 	Directory string
 	Transfer  Transfer
 	Deadlines Deadlines
+	Through   remote.Gateway // what it is reached through; nil: it is reached directly
+	Way       string         // the names of the jump hosts on the way, the nearest to us first, with " > " between them
 }
 
 // Timing is how long a stage took.
@@ -59,7 +61,7 @@ type Visit struct {
 	ID       string
 	Sweep    time.Time // the sweep's scheduled time
 	Host     string
-	Address  string // address:port
+	Address  string // address:port, after the jump hosts on the way
 	Started  time.Time
 	Took     time.Duration
 	Stages   []Timing
@@ -107,7 +109,11 @@ func (h *Host) endpoint() string {
 	if port == 0 {
 		port = 22
 	}
-	return net.JoinHostPort(h.Address, strconv.Itoa(port))
+	address := net.JoinHostPort(h.Address, strconv.Itoa(port))
+	if h.Way != "" {
+		return h.Way + " > " + address
+	}
+	return address
 }
 
 // Observer is told what happens. Calls of Visited come from many goroutines at once; SweepStarted comes before the first

@@ -142,7 +142,7 @@ func (b *bench) start() {
 	b.t.Helper()
 	b.process = b.world.process(nil)
 	o := Options{
-		Hosts: b.hosts, Reader: b.process, Table: b.process,
+		Settings: Settings{Hosts: b.hosts}, Reader: b.process, Table: b.process,
 		Logger: slog.New(slog.NewTextHandler(&b.log, nil)), Now: func() time.Time { return b.now },
 	}
 	b.stop = func() {}

@@ -55,8 +55,9 @@ func (w *Watch) sweep(ctx context.Context, s *entry.Sweep, number uint64) error 
 		w.evaluate(ctx, o, s.Ended, s.Time, number)
 	}
 	w.settle(number)
-	for _, l := range w.news(s, number) {
-		outcome, err := w.options.Letters.Post(ctx, l.digest)
+	news, letters := w.news(s, number)
+	for _, l := range news {
+		outcome, err := letters.Post(ctx, l.digest)
 		if err != nil {
 			return err
 		}
@@ -85,8 +86,9 @@ type letter struct {
 
 // news returns one letter for each receiver who is to be told something, ordered by receiver: alerts that fire and of
 // which it was told nothing, and those that are over of which it was not told so. What this very sweep has told, before
-// the process was killed or the table failed, is in its letters again: so they are the same, and known to the outbox.
-func (w *Watch) news(s *entry.Sweep, number uint64) []*letter {
+// the process was killed or the table failed, is in its letters again: so they are the same, and known to the outbox. It
+// returns who takes them, too.
+func (w *Watch) news(s *entry.Sweep, number uint64) ([]*letter, Letters) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	letters := make(map[string]*letter)
@@ -120,17 +122,17 @@ func (w *Watch) news(s *entry.Sweep, number uint64) []*letter {
 		sorted = append(sorted, l)
 	}
 	slices.SortFunc(sorted, func(a, b *letter) int { return strings.Compare(a.digest.To, b.digest.To) })
-	return sorted
+	return sorted, w.letters
 }
 
-// receivers returns who is told of a host; nobody where there is no mail server.
+// receivers returns who is told of a host; nobody where there is no mail server. mu is held.
 func (w *Watch) receivers(host string) []string {
-	if w.options.Letters == nil {
+	if w.letters == nil {
 		return nil
 	}
 	known, ok := w.watched[host]
 	if !ok {
-		return w.options.Others
+		return w.others
 	}
 	return known.receivers
 }

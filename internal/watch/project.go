@@ -50,6 +50,18 @@ func (w *Watch) Project(ctx context.Context, open func(context.Context) (Project
 	}
 }
 
+// Reproject has all alerts written again that are not over for long: the database is another one.
+func (w *Watch) Reproject() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, alerts := range w.state.hosts() {
+		for _, e := range alerts {
+			e.projected = false
+		}
+	}
+	w.nudge()
+}
+
 // Projected returns when the database has all alerts as they are, or an attempt to write them that was made since the call
 // has failed: then with the reason. It cuts the wait for the next attempt short.
 func (w *Watch) Projected(ctx context.Context) error {

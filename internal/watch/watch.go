@@ -79,27 +79,34 @@ type Projection interface {
 
 // Options are what a watch works with.
 type Options struct {
+	Settings
+	Reader Reader
+	Table  Table
+	Logger *slog.Logger
+	Now    func() time.Time
+}
+
+// Settings are what a configuration says to a watch. They may change while it works: see Set.
+type Settings struct {
 	Hosts   []config.Host
 	Others  []string // receivers of what concerns the server, or hosts that the configuration no longer has
-	Reader  Reader
-	Table   Table
-	Letters Letters // nil: nobody is mailed, alerts are logged and projected
-	Logger  *slog.Logger
-	Now     func() time.Time
+	Letters Letters  // nil: nobody is mailed, alerts are logged and projected
 }
 
 // Watch knows the alerts. Make it with New, and let one goroutine Run it and another Project.
 type Watch struct {
 	options Options
 	log     *slog.Logger
-	watched map[string]watched // by host
 
-	mu     sync.Mutex
-	state  *state
-	sweeps map[time.Time]*Counts
-	order  []time.Time   // of the sweeps that are counted, oldest first
-	dirty  chan struct{} // holds a token where there may be something to project
-	hurry  chan struct{} // holds a token where that is not to wait
+	mu      sync.Mutex
+	watched map[string]watched // by host
+	others  []string
+	letters Letters
+	state   *state
+	sweeps  map[time.Time]*Counts
+	order   []time.Time   // of the sweeps that are counted, oldest first
+	dirty   chan struct{} // holds a token where there may be something to project
+	hurry   chan struct{} // holds a token where that is not to wait
 
 	attempted chan struct{} // closed and replaced when the database was tried …
 	failed    error         // … and what came of it
@@ -120,17 +127,12 @@ func New(ctx context.Context, o Options) (*Watch, error) {
 	w := &Watch{
 		options: o,
 		log:     o.Logger,
-		watched: make(map[string]watched, len(o.Hosts)+1),
 		sweeps:  make(map[time.Time]*Counts),
 		dirty:   make(chan struct{}, 1),
 		hurry:   make(chan struct{}, 1),
 
 		attempted: make(chan struct{}),
 	}
-	for i := range o.Hosts {
-		w.watched[o.Hosts[i].Name] = newWatched(&o.Hosts[i])
-	}
-	w.watched[Server] = watched{limits: serverLimits(), receivers: o.Others}
 	all, err := o.Table.All(ctx)
 	if err != nil {
 		return nil, err
@@ -138,12 +140,26 @@ func New(ctx context.Context, o Options) (*Watch, error) {
 	if w.state, err = readState(all); err != nil {
 		return nil, err
 	}
-	w.forget()
-	w.nudge()
+	w.Set(o.Settings)
 	return w, nil
 }
 
-// forget ends the alerts of hosts that the configuration no longer has.
+// Set has the watch go by other settings from the next entry that it evaluates on. Alerts of hosts that they no longer have
+// are over; those of limits that a host no longer has, with its next visit. All others go on.
+func (w *Watch) Set(s Settings) {
+	hosts := make(map[string]watched, len(s.Hosts)+1)
+	for i := range s.Hosts {
+		hosts[s.Hosts[i].Name] = newWatched(&s.Hosts[i])
+	}
+	hosts[Server] = watched{limits: serverLimits(), receivers: s.Others}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.watched, w.others, w.letters = hosts, s.Others, s.Letters
+	w.forget()
+	w.nudge()
+}
+
+// forget ends the alerts of hosts that the configuration no longer has. mu is held.
 func (w *Watch) forget() {
 	now := w.options.Now()
 	for host, alerts := range w.state.hosts() {
@@ -237,12 +253,12 @@ func (w *Watch) visited(ctx context.Context, e queue.Entry) {
 
 // evaluate judges an observation that the entry of this number brought.
 func (w *Watch) evaluate(ctx context.Context, o alert.Observation, at, sweep time.Time, number uint64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	host, known := w.watched[o.Host]
 	if !known {
 		return // taken out of the configuration while it waited
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
 	if w.state.has(o.Host, number) {
 		return
 	}

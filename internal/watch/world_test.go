@@ -216,7 +216,7 @@ func (w *world) post(d mail.Digest) outbox.Outcome {
 func (p *process) watch(t testing.TB, hosts []config.Host, now time.Time) *Watch {
 	t.Helper()
 	w, err := New(t.Context(), Options{
-		Hosts: hosts, Others: []string{"all@example.org"}, Reader: p, Table: p, Letters: p,
+		Settings: Settings{Hosts: hosts, Others: []string{"all@example.org"}, Letters: p}, Reader: p, Table: p,
 		Logger: slog.New(slog.DiscardHandler), Now: func() time.Time { return now },
 	})
 	if err != nil {

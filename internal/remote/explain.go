@@ -65,7 +65,7 @@ func (d *dialer) explainHandshake(err error) error {
 			Advice: "look into the host's sshd log: it may limit logins, or refuse the user without saying so"}
 	}
 	found := d.login.explain(err)
-	if version, _ := d.wire.greeted(); d.login.keysUsed && !d.login.partial && isWindows(version) {
+	if d.login.keysUsed && !d.login.partial && isWindows(d.login.version) {
 		found.Advice += keysOnWindows
 	}
 	return found
@@ -75,7 +75,7 @@ func (d *dialer) explainHandshake(err error) error {
 const keysOnWindows = `; for a member of Administrators the host reads C:\ProgramData\ssh\administrators_authorized_keys` +
 	" in place of the user's own file, and only if nobody but Administrators and SYSTEM has access to it"
 
-// isWindows tells whether the line with which a host greeted is that of OpenSSH for Windows.
+// isWindows tells whether a server's name of itself is that of OpenSSH for Windows.
 func isWindows(version string) bool { return strings.Contains(version, "OpenSSH_for_Windows") }
 
 func (d *dialer) explainEnd(reason error) error {

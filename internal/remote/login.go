@@ -19,6 +19,7 @@ type login struct {
 	signers  []ssh.Signer
 	password string
 
+	version   string   // what the host's server calls itself
 	asked     bool     // the host has named the methods it allows
 	allowed   []string // the methods it allows now
 	keysUsed  bool
@@ -30,6 +31,7 @@ type login struct {
 
 // next is the SSH library's question for the next method, after each answer of the host.
 func (l *login) next(c *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
+	l.version = string(c.Metadata.ServerVersion())
 	l.asked, l.allowed, l.partial = true, c.AllowedMethods, len(c.PartialSuccessMethods) > 0
 	switch {
 	case !l.keysUsed && len(l.signers) > 0 && slices.Contains(l.allowed, "publickey"):

@@ -110,10 +110,11 @@ func (w *WinePrefix) Command(ctx context.Context, program string, arguments ...s
 	return command
 }
 
-// GoTest runs the tests of packages, as they are built for Windows, in the prefix, and fails the test if one of them fails.
-func (w *WinePrefix) GoTest(t testing.TB, packages ...string) {
+// GoTest runs tests of packages, as they are built for Windows, in the prefix, and fails the test if one of them fails. The
+// arguments are those of go test.
+func (w *WinePrefix) GoTest(t testing.TB, arguments ...string) {
 	t.Helper()
-	arguments := append([]string{"test", "-count=1", "-exec", w.program, "-timeout", "2m"}, packages...)
+	arguments = append([]string{"test", "-count=1", "-exec", w.program, "-timeout", "2m"}, arguments...)
 	command := exec.CommandContext(t.Context(), "go", arguments...)
 	command.Env = append(append(os.Environ(), "GOOS=windows", "GOARCH=amd64", "CGO_ENABLED=0"), w.env...)
 	output, err := command.CombinedOutput()

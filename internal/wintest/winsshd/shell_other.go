@@ -4,6 +4,6 @@ package main
 
 import "os/exec"
 
-func shellCommand(string, string) (*exec.Cmd, error) { return nil, errNotWindows }
+func shellCommand(bool, string) (*exec.Cmd, error) { return nil, errNotWindows }
 
 func openDesktop() {}

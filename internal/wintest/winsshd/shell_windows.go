@@ -9,18 +9,16 @@ import (
 )
 
 // shellCommand is how the default shell is called for a command line.
-func shellCommand(shell, line string) (*exec.Cmd, error) {
+func shellCommand(powershell bool, line string) (*exec.Cmd, error) {
 	system := filepath.Join(os.Getenv("SystemRoot"), "system32")
-	switch shell {
-	case "cmd":
-		program := filepath.Join(system, "cmd.exe")
-		command := exec.Command(program) //nolint:noctx // it is not to be killed
-		command.SysProcAttr = &syscall.SysProcAttr{CmdLine: fmt.Sprintf(`"%s" /c "%s"`, program, line)}
-		return command, nil
-	case "powershell":
-		return exec.Command(filepath.Join(system, `WindowsPowerShell\v1.0\powershell.exe`), "-c", line), nil //nolint:gosec,noctx // likewise
+	if powershell {
+		program := filepath.Join(system, `WindowsPowerShell\v1.0\powershell.exe`)
+		return exec.Command(program, "-c", line), nil //nolint:gosec,noctx // it is not to be killed
 	}
-	return nil, fmt.Errorf("there is no shell %s", shell)
+	program := filepath.Join(system, "cmd.exe")
+	command := exec.Command(program) //nolint:noctx // likewise
+	command.SysProcAttr = &syscall.SysProcAttr{CmdLine: fmt.Sprintf(`"%s" /c "%s"`, program, line)}
+	return command, nil
 }
 
 // openDesktop has Wine start what a user's session on Windows always has. Otherwise the first program that needs it starts it,

@@ -29,7 +29,7 @@ func (c *Clients) Gone(ctx context.Context, conn *remote.Conn, installed Install
 	}
 	files, err := conn.Files(ctx)
 	if err != nil {
-		return nil
+		return nil //nolint:nilerr // then it is not to be found out
 	}
 	i := &installation{conn: conn, files: files, client: found, folder: c.folder}
 	p := place{path: installed.Directory, command: backslashes(path.Dir(strings.ReplaceAll(installed.Command, `\`, "/")))}

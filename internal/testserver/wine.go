@@ -37,7 +37,7 @@ func Wine(t testing.TB) *WinePrefix {
 	w.env = []string{
 		"WINEPREFIX=" + filepath.Join(folder, "prefix"), "WINEARCH=win64", "WINEDEBUG=-all", "DISPLAY=",
 		"WINEDLLOVERRIDES=mscoree,mshtml,winemenubuilder.exe=", // no .NET, no browser, no menus
-		"LC_ALL=C.UTF-8",                                       // so that names of files are UTF-8
+		"LC_ALL=C.UTF-8", // so that names of files are UTF-8
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), wineStart)
 	defer cancel()

@@ -30,9 +30,9 @@ func exports(name, export, target string) []byte {
 	afterExport := afterName + len(export) + 1
 	var b bytes.Buffer
 	put(&b, struct {
-		Flags, Time                          uint32
-		Major, Minor                         uint16
-		Name, Base, Functions, Named         uint32
+		Flags, Time                           uint32
+		Major, Minor                          uint16
+		Name, Base, Functions, Named          uint32
 		AddressTable, NameTable, OrdinalTable uint32
 	}{Name: at(texts), Base: 1, Functions: 1, Named: 1, AddressTable: at(addresses), NameTable: at(names), OrdinalTable: at(ordinals)})
 	put(&b, at(afterExport)) // the address: the forwarder
@@ -61,8 +61,8 @@ func dllHeaders(size int) []byte {
 	b.Write(dos)
 	b.WriteString("PE\x00\x00")
 	put(&b, struct {
-		Machine, Sections           uint16
-		Time, Symbols, SymbolCount  uint32
+		Machine, Sections             uint16
+		Time, Symbols, SymbolCount    uint32
 		OptionalSize, Characteristics uint16
 	}{Machine: amd64, Sections: 1, OptionalSize: optionalHeader, Characteristics: isDLL})
 	put(&b, struct {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"muster/internal/cli"
@@ -19,27 +20,45 @@ func muster(t *testing.T, args ...string) (status int, stdout, stderr string) {
 	return status, out.String(), log.String()
 }
 
+// example returns the configuration in docs/windows.md, with the test's hosts in place of those in it.
+func example(t *testing.T, w *windows, cmd, powershell *host) string {
+	t.Helper()
+	text, err := os.ReadFile("../../docs/windows.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), "```xml\n")
+	configuration, _, _ := strings.Cut(rest, "```")
+	for from, to := range map[string]string{
+		`<group name="windows" user="muster">`: fmt.Sprintf(`<server data="data"/><group name="windows" port="%d" known-hosts="%s">`,
+			w.port, w.knownHosts),
+		`address="10.0.0.31"`:       fmt.Sprintf(`address="127.0.0.1" user="%s"`, cmd.user),
+		`address="10.0.0.32"`:       fmt.Sprintf(`address="127.0.0.1" user="%s"`, powershell.user),
+		`key="~/.ssh/id_ed25519"`:   fmt.Sprintf(`key="%s"`, w.keyFile),
+		`password="file:win2.pass"`: `password="file:win2.pass"`,
+	} {
+		if !strings.Contains(configuration, from) {
+			t.Fatalf("docs/windows.md has no %s in its example", from)
+		}
+		configuration = strings.ReplaceAll(configuration, from, to)
+	}
+	return configuration
+}
+
 // testRun goes the whole way, from a configuration to what is stored: two Windows hosts, by key and by password, with
 // the report on standard output and in a file.
 func testRun(t *testing.T, w *windows) {
 	cmd, powershell := w.newHost(t), w.newHost(t, "powershell")
 	folder := t.TempDir()
-	write := func(name, content string) string {
-		path := filepath.Join(folder, name)
+	config := filepath.Join(folder, "muster.xml")
+	for path, content := range map[string]string{
+		config:                             example(t, w, cmd, powershell),
+		filepath.Join(folder, "win2.pass"): password,
+	} {
 		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		return path
 	}
-	write("host.pass", password)
-	config := write("muster.xml", fmt.Sprintf(`<muster xmlns="urn:muster:config:1">
-  <server data="data"/>
-  <group name="windows" known-hosts="%s">
-    <host name="cmd" address="127.0.0.1" port="%d" user="%s" key="%s"/>
-    <host name="powershell" address="127.0.0.1" port="%[2]d" user="%[5]s" password="file:host.pass" transfer="file"/>
-  </group>
-</muster>
-`, w.knownHosts, w.port, cmd.user, w.keyFile, powershell.user))
 	for sweep := range 2 {
 		status, stdout, stderr := muster(t, "run", "--json", "-c", config)
 		var result struct{ Hosts, Reported int }

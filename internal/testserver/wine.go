@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -30,6 +31,9 @@ type WinePrefix struct {
 // It has what Debian's packages wine and wine64 give: no 32-bit programs, no display, no sound.
 func Wine(t testing.TB) *WinePrefix {
 	t.Helper()
+	if runtime.GOARCH != "amd64" {
+		t.Skip("the programs are for amd64, and Wine runs those of its own machine")
+	}
 	program := Need(t, "wine", "wine wine64")
 	wineserver := Need(t, "wineserver", "wine wine64")
 	folder := t.TempDir()
@@ -42,12 +46,13 @@ func Wine(t testing.TB) *WinePrefix {
 	ctx, cancel := context.WithTimeout(t.Context(), wineStart)
 	defer cancel()
 	t.Cleanup(func() {
-		end := exec.Command(wineserver, "-k") // the processes of this prefix, and no others
-		end.Env = w.Env()
-		_ = end.Run()
-		wait := exec.Command(wineserver, "-w")
-		wait.Env = end.Env
-		_ = wait.Run()
+		ctx, cancel := context.WithTimeout(context.Background(), wineStart)
+		defer cancel()
+		for _, option := range []string{"-k", "-w"} { // kill the processes of this prefix, and no others; wait for their end
+			end := exec.CommandContext(ctx, wineserver, option)
+			end.Env = w.Env()
+			_ = end.Run()
+		}
 	})
 	if output, err := w.Command(ctx, "wineboot", "-i").CombinedOutput(); err != nil {
 		t.Fatalf("make a Wine prefix: %v\n%s", err, output)

@@ -23,6 +23,8 @@ const (
 	firstSample = 250 * time.Millisecond
 	// farewell bounds what is done for good order's sake when the visit has what it wants, or can't get it.
 	farewell = 2 * time.Second
+	// inquiry bounds the question why a client did not report.
+	inquiry = 10 * time.Second
 	// courtesy is how long a client that has delivered its report may take to end by itself.
 	courtesy = 500 * time.Millisecond
 	// skewed is the difference between a host's clock and ours that is worth a line in the log.
@@ -121,7 +123,7 @@ func hasEnded(err error) bool {
 
 // lookFor returns why the client ended without a report if that is because it is gone, otherwise err.
 func (a *attempt) lookFor(ctx context.Context, err error) error {
-	ctx, cancel := context.WithTimeout(ctx, farewell)
+	ctx, cancel := context.WithTimeout(ctx, inquiry)
 	defer cancel()
 	gone := a.clients.Gone(ctx, a.conn, a.known.installed)
 	if gone == nil {

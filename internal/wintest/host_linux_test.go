@@ -208,7 +208,7 @@ func openFiles(t *testing.T, conn *remote.Conn) *remote.Files {
 // eventually waits until something is so. The host is a foreign process, which gives no sign.
 func eventually(t *testing.T, what string, is func() bool) {
 	t.Helper()
-	for limit := time.Now().Add(20 * time.Second); !is(); time.Sleep(20 * time.Millisecond) {
+	for limit := time.Now().Add(time.Minute); !is(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(limit) {
 			t.Fatalf("it is never so that %s", what)
 		}

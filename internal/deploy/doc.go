@@ -22,7 +22,7 @@
 // Whoever uploads a client tidies its folder: temporary files of broken uploads and reports that nobody fetched go after an
 // hour, other versions of the client after a week. The week is there for servers of different versions that visit the
 // same account: they would otherwise remove each other's client in every sweep. The age is reckoned by the host's own clock.
-// What can't be removed stays: on Windows that is a client that runs.
+// What can't be removed stays: on Windows that is a client that runs. One that is damaged is renamed there, to make room.
 //
 // The package keeps no memory of hosts: package visit remembers what Detect and Install returned. Failures are
 // *failure.Error of the stages failure.Platform and failure.Deploy, without the host's name, which the caller knows. All

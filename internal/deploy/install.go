@@ -25,8 +25,8 @@ type Installed struct {
 //
 // Errors are *failure.Error of the stage Deploy. Kinds: UnknownPlatform where there is no client for the platform,
 // WrongPlatform where the host can't execute it, NoExec where no folder allows execution, PermissionDenied, FileFailed and DiskFull
-// where none can be written to, Vanished where the client disappears after the upload or is changed, Configuration for an
-// impossible directory, and those of the connection.
+// where none can be written to, Vanished where the client disappears after the upload, is changed, or is held or forbidden
+// by a virus scanner, Configuration for an impossible directory, and those of the connection.
 func (c *Clients) Install(ctx context.Context, conn *remote.Conn, platform Platform, directory string) (Installed, error) {
 	found, ok := c.clients[platform]
 	if !ok {

@@ -135,7 +135,7 @@ func inside(home, p string) bool {
 }
 
 // windowsPlaces returns folders whose path on a command line has no space and no quote: cmd.exe and PowerShell read those
-// differently. A path that begins in the home avoids what the user's name may hold.
+// differently. A path that begins in the home avoids what the user's name may hold, and most of what it may be long.
 func windowsPlaces(home, directory string) ([]place, *failure.Error) {
 	if directory == "" {
 		return []place{
@@ -148,15 +148,29 @@ func windowsPlaces(home, directory string) ([]place, *failure.Error) {
 	if !isSimple(strings.TrimPrefix(strings.TrimPrefix(folder, "/"), driveOf(folder))) {
 		return nil, impossible(directory, "on Windows it may hold letters, digits, dots, - and _ alone")
 	}
+	if len(folder) > longestFolder {
+		return nil, impossible(directory, fmt.Sprintf("on Windows it may have %d characters at most", longestFolder))
+	}
 	if driveOf(folder) == "" {
 		if path.IsAbs(folder) {
 			return nil, impossible(directory, `on Windows it begins with a drive, as C:\ does, or in the user's home`)
 		}
-		return []place{{path: home + "/" + folder, base: home, inHome: true, command: backslashes(folder)}}, nil
+		command := backslashes(folder)
+		if !isLetter(rune(folder[0])) { // PowerShell may take it for a number or an operator
+			command = `.\` + command
+		}
+		return []place{{path: path.Join(home, folder), base: home, inHome: true, command: command}}, nil
 	}
 	folder = strings.TrimPrefix(folder, "/")
 	return []place{{path: "/" + folder, command: backslashes(folder)}}, nil
 }
+
+const (
+	// longestCommand is how long a command may be on Windows: old builds of sshd there cut longer ones without a word.
+	longestCommand = 240
+	// longestFolder is how long a folder's path may be that stands in one, besides the longest that is around it.
+	longestFolder = 160
+)
 
 // driveOf returns the drive of a path as in C:/x or /C:/x, or nothing.
 func driveOf(folder string) string {
@@ -172,13 +186,14 @@ func backslashes(folder string) string { return strings.ReplaceAll(folder, "/", 
 // isSimple tells whether every shell reads a path as it stands.
 func isSimple(s string) bool {
 	for _, r := range s {
-		letter := 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9'
-		if !letter && !strings.ContainsRune("/._-+", r) {
+		if !isLetter(r) && !('0' <= r && r <= '9') && !strings.ContainsRune("/._-+", r) {
 			return false
 		}
 	}
 	return true
 }
+
+func isLetter(r rune) bool { return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' }
 
 func impossible(directory, why string) *failure.Error {
 	return failure.New(failure.Deploy, failure.Configuration,

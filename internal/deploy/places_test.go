@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"muster/internal/deploy/manifest"
 )
 
 func TestParseAccount(t *testing.T) {
@@ -65,13 +67,19 @@ func TestPlaces(t *testing.T) {
 
 func TestWindowsPlaces(t *testing.T) {
 	for directory, want := range map[string]place{
-		`C:\Tools\muster`:  {path: "/C:/Tools/muster", command: `C:\Tools\muster`},
-		"D:/x/":            {path: "/D:/x", command: `D:\x`},
-		"/C:/x":            {path: "/C:/x", command: `C:\x`},
-		`tools\muster`:     {path: "/C:/Users/u/tools/muster", command: `tools\muster`, base: "/C:/Users/u", inHome: true},
-		"~/tools-1.0/_x":   {path: "/C:/Users/u/tools-1.0/_x", command: `tools-1.0\_x`, base: "/C:/Users/u", inHome: true},
-		`.\a\..\muster`:    {path: "/C:/Users/u/muster", command: "muster", base: "/C:/Users/u", inHome: true},
-		`C:\Program Files`: {}, "/x": {}, `\\server\share`: {}, "a&b": {}, "%x%": {}, "a^b": {},
+		`C:\Tools\muster`: {path: "/C:/Tools/muster", command: `C:\Tools\muster`},
+		"D:/x/":           {path: "/D:/x", command: `D:\x`},
+		"/C:/x":           {path: "/C:/x", command: `C:\x`},
+		`tools\muster`:    {path: "/C:/Users/u/tools/muster", command: `tools\muster`, base: "/C:/Users/u", inHome: true},
+		"~/tools-1.0/_x":  {path: "/C:/Users/u/tools-1.0/_x", command: `tools-1.0\_x`, base: "/C:/Users/u", inHome: true},
+		`.\a\..\muster`:   {path: "/C:/Users/u/muster", command: "muster", base: "/C:/Users/u", inHome: true},
+		`2nd`:             {path: "/C:/Users/u/2nd", command: `.\2nd`, base: "/C:/Users/u", inHome: true},
+		`.-x`:             {path: "/C:/Users/u/.-x", command: `.\.-x`, base: "/C:/Users/u", inHome: true},
+		`C:\` + strings.Repeat("x", longestFolder-3): {
+			path: "/C:/" + strings.Repeat("x", longestFolder-3), command: `C:\` + strings.Repeat("x", longestFolder-3),
+		},
+		`C:\` + strings.Repeat("x", longestFolder): {},
+		`C:\Program Files`:                         {}, "/x": {}, `\\server\share`: {}, "a&b": {}, "%x%": {}, "a^b": {},
 	} {
 		got, failed := windowsPlaces("/C:/Users/u", directory)
 		switch {
@@ -134,11 +142,50 @@ func TestFindSum(t *testing.T) {
 	for said, want := range map[string]string{
 		sum + "  file\n":             sum,
 		`\` + sum + "  odd\\nname\n": sum,
-		"SHA256 hash of x:\r\n" + strings.ToUpper(sum) + "\r\nCertUtil: done": sum,
+		"SHA256 hash of x:\r\n" + strings.Repeat("0A ", 32) + "\r\nCertUtil: done": sum,
+		"SHA256 hash of x:\r\n" + strings.ToUpper(sum) + "\r\nCertUtil: done":      sum,
 		sum[2:] + "\n": "", "": "", "zz" + sum[2:]: "",
 	} {
 		if got := findSum(said); got != want {
 			t.Errorf("%q: got %q", said, got)
+		}
+	}
+}
+
+// Old builds of sshd on Windows cut what is longer than 250 characters.
+func TestCommandsOfWindowsAreShort(t *testing.T) {
+	folder := strings.Repeat("x", longestFolder)
+	places, failed := windowsPlaces("/C:/Users/"+strings.Repeat("u", 60), folder)
+	if failed != nil {
+		t.Fatal(failed)
+	}
+	i := &installation{client: &client{platform: Platform{OS: "windows", Arch: "amd64"}, Entry: manifest.Entry{SHA256: strings.Repeat("0", 64)}}}
+	commands := append(i.commands(places[0]), i.hashCommand(places[0], i.temporary()))
+	for _, command := range commands[:len(commands)-1] {
+		commands = append(commands, command+" --version")
+	}
+	for _, command := range commands {
+		if len(command) > longestCommand {
+			t.Errorf("%d characters: %s", len(command), command)
+		}
+	}
+}
+
+// A home that needs no quotes is the second way to name the client, for shells that do not begin there.
+func TestCommandsOfWindows(t *testing.T) {
+	i := &installation{client: &client{platform: Platform{OS: "windows", Arch: "amd64"}, Entry: manifest.Entry{SHA256: strings.Repeat("0", 64)}}}
+	name := i.name()
+	for home, want := range map[string][]string{
+		"/C:/Users/jane":        {`.muster\` + name, `C:\Users\jane\.muster\` + name, ".muster/" + name},
+		"/C:/Users/Jörg Müller": {`.muster\` + name, ".muster/" + name},
+	} {
+		i.home = home
+		places, failed := windowsPlaces(home, "")
+		if failed != nil {
+			t.Fatal(failed)
+		}
+		if got := i.commands(places[1]); !slices.Equal(got, want) {
+			t.Errorf("%s: got %q", home, got)
 		}
 	}
 }

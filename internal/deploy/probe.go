@@ -17,28 +17,40 @@ const (
 
 // probe runs the client once, to print its version, and returns the command that did it.
 func (i *installation) probe(ctx context.Context, p place) (string, *failure.Error) {
-	var answer remote.Result
-	for _, command := range i.commands(p) {
-		var err error
-		answer, err = i.conn.Output(ctx, command+" --version", nil)
+	var telling remote.Result // the answer that says most of why it does not run
+	for n, command := range i.commands(p) {
+		answer, err := i.conn.Output(ctx, command+" --version", nil)
 		if err != nil {
 			return "", i.explainEnd(ctx, p, err)
 		}
 		if answer.Status == 0 && strings.Contains(string(answer.Stdout), i.client.Version) {
 			return command, nil
 		}
+		if n == 0 || telling.Status == statusNotFound { // a POSIX shell does not find what is written with backslashes
+			telling = answer
+		}
 	}
-	return "", i.gone(ctx, p, i.name(), i.explainProbe(answer))
+	failed := i.explainProbe(telling)
+	if i.windows() {
+		failed = i.explainWindows(telling, failed)
+	}
+	return "", i.missing(ctx, p, failed)
 }
 
 // commands returns how to call the client. On Windows the shell is cmd.exe or PowerShell, which take a backslash, or one of
-// the POSIX shells there, which do not.
+// the POSIX shells there, which do not. Its commands begin in the home, unless a profile or AutoRun goes elsewhere: then the
+// whole path does it, if no shell reads more into it.
 func (i *installation) commands(p place) []string {
 	if !i.windows() {
 		return []string{remote.Quote(p.file(i.name()))}
 	}
 	command := p.command + `\` + i.name()
-	return []string{command, strings.ReplaceAll(command, `\`, "/")}
+	commands := []string{command}
+	whole := strings.TrimPrefix(p.file(i.name()), "/")
+	if p.inHome && isSimple(strings.TrimPrefix(whole, driveOf(whole))) && len(whole)+len(" --version") <= longestCommand {
+		commands = append(commands, backslashes(whole))
+	}
+	return append(commands, strings.ReplaceAll(command, `\`, "/"))
 }
 
 // explainEnd is the failure of a client that did not end with a status: it was killed, or the connection is lost.

@@ -6,8 +6,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
-	"fmt"
 	"io/fs"
 	"runtime"
 	"strings"
@@ -37,10 +35,7 @@ func (i *installation) upload(ctx context.Context, p place) (bool, *failure.Erro
 		return false, failure.New(failure.Deploy, failure.Internal, err)
 	}
 	defer runtime.KeepAlive(program) // others who upload meanwhile find it; its bytes alone would not keep it
-	temporary := report.UploadPrefix + hex.EncodeToString(random(8))
-	if i.windows() {
-		temporary += ".exe"
-	}
+	temporary := i.temporary()
 	err = i.files.Upload(ctx, p.file(temporary), bytes.NewReader(program.bytes), i.client.Size, 0o700)
 	if err != nil {
 		return false, at(failure.Deploy, err)
@@ -96,11 +91,28 @@ func (i *installation) rename(ctx context.Context, p place, temporary, final str
 		_ = i.files.Remove(ctx, p.file(temporary))
 		return nil
 	}
-	_ = i.files.Remove(ctx, final)
+	i.clear(ctx, p, final)
 	if err := i.files.Rename(ctx, p.file(temporary), final); err != nil {
 		return i.gone(ctx, p, temporary, at(failure.Deploy, err))
 	}
 	return nil
+}
+
+// clear removes a damaged client. A program that runs can't be removed on Windows, but it can be renamed: under the name of
+// an upload it goes when it is old.
+func (i *installation) clear(ctx context.Context, p place, final string) {
+	if i.files.Remove(ctx, final) != nil {
+		_ = i.files.Rename(ctx, final, p.file(i.temporary()))
+	}
+}
+
+// temporary returns a name that nobody else has.
+func (i *installation) temporary() string {
+	name := report.UploadPrefix + hex.EncodeToString(random(8))
+	if i.windows() {
+		name += ".exe"
+	}
+	return name
 }
 
 // verify compares the SHA-256 of an uploaded file with the client's. The host's own tool is asked first, which spares the
@@ -144,37 +156,19 @@ func (i *installation) hashCommand(p place, name string) string {
 	return "sha256sum " + remote.Quote(p.file(name))
 }
 
-// findSum returns the first word of the output that looks like a SHA-256, in lower case, or nothing.
+// findSum returns the first word of the output that looks like a SHA-256, in lower case, or nothing. The certutil of Windows
+// 8 and earlier sets a blank after each of its bytes.
 func findSum(printed string) string {
-	for _, word := range strings.Fields(printed) {
-		word = strings.TrimPrefix(word, `\`) // GNU sha256sum, where it had to escape the file's name
-		if sum, err := hex.DecodeString(word); err == nil && len(sum) == sha256.Size {
-			return strings.ToLower(word)
+	for line := range strings.Lines(printed) {
+		words := strings.Fields(line)
+		for _, word := range append(words, strings.Join(words, "")) {
+			word = strings.TrimPrefix(word, `\`) // GNU sha256sum, where it had to escape the file's name
+			if sum, err := hex.DecodeString(word); err == nil && len(sum) == sha256.Size {
+				return strings.ToLower(word)
+			}
 		}
 	}
 	return ""
-}
-
-// gone returns Vanished if a file is no longer there, otherwise the failure that raised the question.
-func (i *installation) gone(ctx context.Context, p place, name string, otherwise *failure.Error) *failure.Error {
-	if otherwise.Kind.IsInterruption() {
-		return otherwise
-	}
-	_, err := i.files.Stat(ctx, p.file(name))
-	if failed := lost(err); failed != nil {
-		return failed
-	}
-	if errors.Is(err, fs.ErrNotExist) {
-		return i.vanished("the client disappeared from %s after the upload", p.path)
-	}
-	return otherwise
-}
-
-func (i *installation) vanished(format string, a ...any) *failure.Error {
-	failed := failure.New(failure.Deploy, failure.Vanished, fmt.Errorf(format, a...))
-	failed.Advice = "a virus scanner may have put the client into quarantine: allow the program with the SHA-256 " +
-		i.client.SHA256
-	return failed
 }
 
 // tidy removes what is of no use any more from the folder into which the client was just uploaded. What can't be removed

@@ -10,12 +10,15 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+	"unicode"
 
 	"github.com/pkg/sftp"
 
 	"muster/internal/deploy"
 	"muster/internal/deploy/deploytest"
 	"muster/internal/failure"
+	"muster/internal/report"
 	"muster/internal/sshtest"
 )
 
@@ -38,6 +41,9 @@ func driveFiles(folder string) sshtest.Handler {
 }
 
 type drive struct{ folder string }
+
+// running is the mode of a file that is taken for a program that runs: it can be renamed, and not removed.
+const running = 0o500
 
 func (d drive) path(name string) (string, error) {
 	rest, ok := strings.CutPrefix(name, windowsHome)
@@ -74,6 +80,9 @@ func (d drive) Filecmd(r *sftp.Request) error {
 	case "Mkdir":
 		return os.Mkdir(path, 0o700)
 	case "Remove":
+		if info, err := os.Stat(path); err == nil && info.Mode().Perm() == running {
+			return fs.ErrPermission
+		}
 		return os.Remove(path)
 	case "Rename":
 		target, err := d.path(r.Target)
@@ -231,6 +240,50 @@ func TestInstallOnWindowsOverADamagedClient(t *testing.T) {
 	}
 }
 
+// What can't be removed either, because it runs, is renamed. It goes when it is as old as other leftovers.
+func TestInstallOnWindowsOverADamagedClientThatRuns(t *testing.T) {
+	h, folder := newWindowsHost(t, cmdExe)
+	place := filepath.Join(folder, "AppData/Local/muster")
+	if err := os.MkdirAll(place, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	name := nameOf("MZ") + ".exe"
+	if err := os.WriteFile(filepath.Join(place, name), []byte("damaged"), running); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := windowsClients(t, "MZ").Install(t.Context(), h.conn, windowsPlatform, ""); err != nil {
+		t.Fatal(err)
+	}
+	if content, err := os.ReadFile(filepath.Join(place, name)); err != nil || string(content) != "MZ" {
+		t.Errorf("the client is %q, %v", content, err)
+	}
+	left := files(t, place)
+	if len(left) != 2 || !strings.HasPrefix(left[0], report.UploadPrefix) || !strings.HasSuffix(left[0], ".exe") {
+		t.Fatalf("the folder holds %q", left)
+	}
+	long := time.Now().Add(-2 * report.LeftoverAge)
+	if err := os.Chtimes(filepath.Join(place, left[0]), long, long); err != nil {
+		t.Fatal(err)
+	}
+	install := func(program string) {
+		t.Helper()
+		if _, err := windowsClients(t, program).Install(t.Context(), h.conn, windowsPlatform, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	install("MZ2")
+	if got := files(t, place); len(got) != 3 {
+		t.Errorf("while it runs the folder holds %q", got)
+	}
+	if err := os.Chmod(filepath.Join(place, left[0]), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	install("MZ3")
+	if got := files(t, place); len(got) != 3 || strings.HasPrefix(got[0], report.UploadPrefix) {
+		t.Errorf("when it has ended the folder holds %q", got)
+	}
+}
+
 func TestInstallOnWindowsQuarantined(t *testing.T) {
 	h, _ := newWindowsHost(t, func(folder string) sshtest.Handler {
 		run := cmdExe(folder)
@@ -258,4 +311,108 @@ func TestInstallOnWindowsForAnotherMachine(t *testing.T) {
 	})
 	_, err := windowsClients(t, "MZ").Install(t.Context(), h.conn, windowsPlatform, "")
 	wantFailure(t, err, failure.Deploy, failure.WrongPlatform, "not compatible")
+}
+
+// TestInstallOnWindowsForbidden has a host that does not let the client run, and says so in its language and code page.
+func TestInstallOnWindowsForbidden(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		words  string
+		status uint32
+		kind   failure.Kind
+		says   []string
+	}{
+		{"a virus", "Operation did not complete successfully because the file contains a virus or potentially unwanted software.\r\n", 1,
+			failure.Vanished, []string{"contains a virus", "allow the program with the SHA-256"}},
+		{"a virus in German, code page 850", "Der Vorgang konnte nicht erfolgreich abgeschlossen werden, da die Datei einen Virus oder " +
+			"m\x94glicherweise unerw\x81nschte Software enth\x84lt.\r\n", 1, failure.Vanished, []string{"einen Virus", "SHA-256"}},
+		{"a virus, by its number", "\x8f\x90\r\n", 225, failure.Vanished, []string{"SHA-256"}},
+		{"access denied", "Access is denied.\r\n", 1, failure.Vanished, []string{"Access is denied", "SHA-256"}},
+		{"access denied, by its number", "Zugriff verweigert\r\n", 5, failure.Vanished, []string{"Zugriff verweigert", "SHA-256"}},
+		{"PowerShell", "Program 'x.exe' failed to run: Access is deniedAt line:1 char:1\r\n", 1, failure.Vanished, []string{"SHA-256"}},
+		{"a policy", "This program is blocked by group policy. For more information, contact your system administrator.\r\n", 1,
+			failure.NoExec, []string{"AppLocker", "directory="}},
+		{"something else", "Zu wenig Arbeitsspeicher verf\x81gbar\r\n", 1, failure.ClientFailed, []string{"Zu wenig", "by hand"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h, folder := newWindowsHost(t, func(folder string) sshtest.Handler {
+				run := cmdExe(folder)
+				return func(ctx context.Context, s *sshtest.Session) sshtest.Exit {
+					// What is written with slashes no shell of Windows finds: that is not to be the reason.
+					if strings.Contains(s.Command, "--version") && !strings.Contains(s.Command, "/") {
+						_, _ = io.WriteString(s.Stderr, c.words)
+						return sshtest.Exit{Status: c.status}
+					}
+					return run(ctx, s)
+				}
+			})
+			_, err := windowsClients(t, "MZ").Install(t.Context(), h.conn, windowsPlatform, "")
+			wantFailure(t, err, failure.Deploy, c.kind, c.says...)
+			if strings.ContainsFunc(err.Error(), func(r rune) bool { return r < ' ' || r == unicode.ReplacementChar }) {
+				t.Errorf("%q can't be printed", err)
+			}
+			for _, place := range []string{"AppData/Local/muster", ".muster"} {
+				if left := files(t, filepath.Join(folder, place)); len(left) > 0 {
+					t.Errorf("%q are left", left)
+				}
+			}
+		})
+	}
+}
+
+// A scanner that holds a file lets nobody read it. That is so in every language.
+func TestInstallOnWindowsHeldByAScanner(t *testing.T) {
+	h, _ := newWindowsHost(t, func(folder string) sshtest.Handler {
+		run := cmdExe(folder)
+		return func(ctx context.Context, s *sshtest.Session) sshtest.Exit {
+			if strings.Contains(s.Command, "--version") {
+				place := filepath.Join(folder, "AppData/Local/muster")
+				for _, name := range files(t, place) { // a folder of its name can't be read
+					_ = os.Remove(filepath.Join(place, name))
+					_ = os.Mkdir(filepath.Join(place, name), 0o700)
+				}
+				_, _ = io.WriteString(s.Stderr, "???\r\n")
+				return sshtest.Exit{Status: 1}
+			}
+			return run(ctx, s)
+		}
+	})
+	_, err := windowsClients(t, "MZ").Install(t.Context(), h.conn, windowsPlatform, "")
+	wantFailure(t, err, failure.Deploy, failure.Vanished, "any more", "allow the program with the SHA-256")
+}
+
+// TestGone asks for a client that was installed, while it is there and afterwards.
+func TestGone(t *testing.T) {
+	h, folder := newWindowsHost(t, cmdExe)
+	clients := windowsClients(t, "MZ")
+	installed, err := clients.Install(t.Context(), h.conn, windowsPlatform, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if failed := clients.Gone(t.Context(), h.conn, installed); failed != nil {
+		t.Errorf("a client that is there: %v", failed)
+	}
+	program := filepath.Join(folder, "AppData/Local/muster", nameOf("MZ")+".exe")
+	if err := os.WriteFile(program, []byte("XY"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	wantFailure(t, asError(clients.Gone(t.Context(), h.conn, installed)), failure.Deploy, failure.Vanished, "was changed")
+	if err := os.Remove(program); err != nil {
+		t.Fatal(err)
+	}
+	wantFailure(t, asError(clients.Gone(t.Context(), h.conn, installed)), failure.Deploy, failure.Vanished, "disappeared")
+	_ = h.conn.Close()
+	if failed := clients.Gone(t.Context(), h.conn, installed); failed != nil {
+		t.Errorf("nobody can tell, and it says %v", failed)
+	}
+	if failed := clients.Gone(t.Context(), h.conn, deploy.Installed{}); failed != nil {
+		t.Errorf("nothing was installed, and it says %v", failed)
+	}
+}
+
+func asError(failed *failure.Error) error {
+	if failed == nil {
+		return nil
+	}
+	return failed
 }

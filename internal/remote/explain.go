@@ -79,8 +79,19 @@ func (d *dialer) explainHandshake(err error) error {
 		return &failure.Error{Kind: failure.Disconnected, Err: fmt.Errorf("the connection was lost: %w", reason),
 			Advice: "look into the host's sshd log: it may limit logins, or refuse the user without saying so"}
 	}
-	return d.login.explain(err)
+	found := d.login.explain(err)
+	if d.login.offered > 0 && d.login.accepted == 0 && isWindows(d.login.version) {
+		found.Advice += keysOnWindows
+	}
+	return found
 }
+
+// keysOnWindows is where OpenSSH for Windows looks for keys, which is what people most often have wrong there.
+const keysOnWindows = `; for a member of Administrators the host reads C:\ProgramData\ssh\administrators_authorized_keys` +
+	" in place of the user's own file, and only if nobody but Administrators and SYSTEM has access to it"
+
+// isWindows tells whether a server's name of itself is that of OpenSSH for Windows.
+func isWindows(version string) bool { return strings.Contains(version, "OpenSSH_for_Windows") }
 
 func (d *dialer) explainEnd(reason error) error {
 	found := because(reason)

@@ -40,6 +40,7 @@ type login struct {
 	wire     *wire
 	now      func() time.Time
 
+	version    string   // what the host's server calls itself
 	asked      bool     // the host has named the methods it allows
 	allowed    []string // the methods it allows now
 	accepted   int      // of what was offered, how much was a part of a login that wants more
@@ -70,6 +71,7 @@ func (l *login) next(ctx context.Context, c *ssh.ClientAuthContext) (ssh.AuthMet
 	if l.wire.ended() != nil {
 		return nil, errOver // what was offered last was not answered
 	}
+	l.version = string(c.Metadata.ServerVersion())
 	l.asked, l.allowed = true, c.AllowedMethods
 	if len(c.PartialSuccessMethods) > l.accepted {
 		l.accepted = len(c.PartialSuccessMethods)

@@ -102,3 +102,12 @@ func writePrivateKey(t testing.TB, path, kind string) ssh.PublicKey {
 	}
 	return public
 }
+
+// UserKey generates a user's key pair in the given file, and returns the file that has the public key as authorized_keys
+// has it.
+func UserKey(t testing.TB, keyFile string) (authorizedKeys string) {
+	t.Helper()
+	authorizedKeys = keyFile + ".pub"
+	writeUserKey(t, keyFile, authorizedKeys)
+	return authorizedKeys
+}

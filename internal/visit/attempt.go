@@ -23,6 +23,8 @@ const (
 	firstSample = 250 * time.Millisecond
 	// farewell bounds what is done for good order's sake when the visit has what it wants, or can't get it.
 	farewell = 2 * time.Second
+	// inquiry bounds the question why a client did not report.
+	inquiry = 10 * time.Second
 	// courtesy is how long a client that has delivered its report may take to end by itself.
 	courtesy = 500 * time.Millisecond
 	// skewed is the difference between a host's clock and ours that is worth a line in the log.
@@ -99,24 +101,40 @@ func (a *attempt) connect(ctx context.Context) (err error) {
 }
 
 // collect runs the client and fetches what it has sealed. If it is gone from where it is remembered to be, it is deployed
-// again, once.
+// again, once. If it is gone from where it was just deployed, that is the failure.
 func (a *attempt) collect(ctx context.Context) (*parcel, error) {
-	remembered := a.known.installed != deploy.Installed{}
-	if !remembered {
-		if err := a.deploy(ctx); err != nil {
-			return nil, err
+	if (a.known.installed != deploy.Installed{}) {
+		parcel, err := a.fetch(ctx)
+		if !hasEnded(err) {
+			return parcel, err
 		}
+		a.log.Info("the client does not run where it was: deploying it again", "err", a.secret.cover(err))
 	}
-	parcel, err := a.fetch(ctx)
-	var none *noReport
-	if !remembered || !errors.As(err, &none) || !none.ended {
-		return parcel, err
-	}
-	a.log.Info("the client does not run where it was: deploying it again", "err", a.secret.cover(err))
 	if err := a.deploy(ctx); err != nil {
 		return nil, err
 	}
-	return a.fetch(ctx)
+	parcel, err := a.fetch(ctx)
+	if hasEnded(err) {
+		err = a.lookFor(ctx, err)
+	}
+	return parcel, err
+}
+
+// hasEnded tells whether err is that of a client that ended by itself: it might be that it was not there.
+func hasEnded(err error) bool {
+	var none *noReport
+	return errors.As(err, &none) && none.ended
+}
+
+// lookFor returns why the client ended without a report if that is because it is gone, otherwise err.
+func (a *attempt) lookFor(ctx context.Context, err error) error {
+	ctx, cancel := context.WithTimeout(ctx, inquiry)
+	defer cancel()
+	gone := a.clients.Gone(ctx, a.conn, a.known.installed)
+	if gone == nil {
+		return err
+	}
+	return &failure.Error{Stage: failure.Run, Kind: gone.Kind, Advice: gone.Advice, Err: gone.Err}
 }
 
 // deploy finds out the platform, unless it is known, and puts the client there.

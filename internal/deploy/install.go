@@ -9,6 +9,7 @@ import (
 
 	"muster/internal/failure"
 	"muster/internal/remote"
+	"muster/internal/report"
 )
 
 // Installed says where a client is on a host.
@@ -70,7 +71,7 @@ func (i *installation) windows() bool { return i.client.platform.OS == "windows"
 
 // name returns the file name of the client: by it a host has a version or has it not.
 func (i *installation) name() string {
-	name := clientPrefix + i.client.SHA256[:16]
+	name := report.ClientPrefix + i.client.SHA256[:16]
 	if i.windows() {
 		name += ".exe"
 	}

@@ -41,6 +41,12 @@ func (k Kind) Advice() string {
 		return "look at the path on the host: its disk, its quota, and what else works on it"
 	case Vanished:
 		return "a virus scanner may have put the client into quarantine: allow it by its SHA-256"
+	case ClientMissing:
+		return "install the client where client=\"installed:…\" says, as docs/least-rights.md shows"
+	case ClientOld:
+		return "install the client that this server carries: muster client lists it and writes it out"
+	case SudoRefused:
+		return "let sudo run the client without a password: docs/least-rights.md has the line for sudoers"
 	case ClientFailed:
 		return "look at the client's log of this visit"
 	case NoReport:

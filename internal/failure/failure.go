@@ -60,6 +60,9 @@ const (
 	DiskFull         Kind = "disk-full"         // no space, or a quota is used up
 	FileFailed       Kind = "file-failed"       // a file is missing, in the way, or the host could not read or write it
 	Vanished         Kind = "vanished"          // the client disappeared after the upload
+	ClientMissing    Kind = "client-missing"    // there is no client where the configuration says that one is installed
+	ClientOld        Kind = "client-old"        // the installed client does not understand what it is asked
+	SudoRefused      Kind = "sudo-refused"      // sudo is not there, or does not run the client without asking
 	ClientFailed     Kind = "client-failed"     // the client ended without a report
 	NoReport         Kind = "no-report"         // output, but no report in it
 	ReportCut        Kind = "report-cut"        // the report ended early

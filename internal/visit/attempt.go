@@ -47,6 +47,9 @@ type attempt struct {
 
 // run goes through the stages, within the visit's deadline.
 func (a *attempt) run(ctx context.Context) error {
+	if err := a.host.check(); err != nil {
+		return err
+	}
 	ctx, cancel := within(ctx, "the visit", a.host.Deadlines.Visit)
 	defer cancel()
 	if err := a.connect(ctx); err != nil {
@@ -94,8 +97,14 @@ func (a *attempt) connect(ctx context.Context) (err error) {
 }
 
 // collect runs the client and fetches what it has sealed. If it is gone from where it is remembered to be, it is deployed
-// again, once.
-func (a *attempt) collect(ctx context.Context) (*parcel, error) {
+// again, once. One that is installed is run where the configuration says, and nothing is asked of the host before.
+func (a *attempt) collect(ctx context.Context) (_ *parcel, err error) {
+	if a.host.Client != "" {
+		if a.known.installed, err = deploy.Standing(a.host.Client); err != nil {
+			return nil, err
+		}
+		return a.fetch(ctx)
+	}
 	remembered := a.known.installed != deploy.Installed{}
 	if !remembered {
 		if err := a.deploy(ctx); err != nil {
@@ -211,13 +220,19 @@ func (a *attempt) start(ctx context.Context, request *report.Request) (*session,
 	if err != nil {
 		return nil, failure.New(failure.Run, failure.Configuration, err)
 	}
-	process, err := a.conn.Start(ctx, a.known.installed.Command)
+	command := a.known.installed.Command
+	if a.host.Sudo {
+		command = deploy.WithSudo(command)
+	}
+	process, err := a.conn.Start(ctx, command)
 	if err != nil {
 		return nil, err
 	}
 	s := &session{
 		process: process, stdout: bufio.NewReader(process.Stdout), words: &a.words, heard: make(chan struct{}),
+		installed: a.host.Client != "", sudo: a.host.Sudo,
 	}
+	a.words.conceal(string(line))
 	a.tasks.Go(func() {
 		defer close(s.heard)
 		a.words.listen(process.Stderr)

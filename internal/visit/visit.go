@@ -39,6 +39,8 @@ type Host struct {
 	Password  string
 	HostKeys  *remote.HostKeys
 	Directory string
+	Client    string // path of a client that is installed on the host; empty: it is uploaded
+	Sudo      bool   // the client is run by sudo -n
 	Transfer  Transfer
 	Deadlines Deadlines
 }

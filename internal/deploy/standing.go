@@ -49,7 +49,7 @@ func Refusal(status int, said string) failure.Kind {
 	said = strings.ToLower(said)
 	has := func(sign string) bool { return strings.Contains(said, sign) }
 	switch {
-	case isWrongFormat(said):
+	case isWrongFormat(said), status == 2 && has("syntax error"): // busybox and sudo have a shell read what they can't run
 		return failure.WrongPlatform
 	case status == statusNotExecutable, has("permission denied"), has("unable to execute"):
 		return failure.NoExec

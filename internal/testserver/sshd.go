@@ -31,6 +31,11 @@ type SSHDOptions struct {
 	NoSFTP   bool     // no SFTP subsystem
 	Config   []string // lines of sshd_config; a keyword among them replaces our line with it
 	Shell    string   // the user's login shell; empty: /bin/sh. Has an effect only where there is a Password.
+
+	// Setup is a shell script that root runs before each start, in sshd's own folder and where sshd is to run. What it changes
+	// in /etc, of which it has a copy, and in /usr/local and /home, which are empty, is seen there alone, and so is what it
+	// mounts. It needs Linux, root and the right to mount; elsewhere the test is skipped, or fails if CI=true.
+	Setup string
 }
 
 // Sshd is a running sshd.
@@ -77,6 +82,10 @@ func SSHD(t testing.TB, o SSHDOptions) *Sshd {
 			t.Fatal(err)
 		}
 		server.User = current.Username
+	}
+	if o.Setup != "" {
+		server.NeedPassword(t)
+		writeText(t, filepath.Join(folder, "setup"), o.Setup, 0o600)
 	}
 	writeUserKey(t, server.KeyFile, filepath.Join(folder, "authorized_keys"))
 	if len(o.HostKeys) == 0 {
@@ -132,6 +141,21 @@ func (s *Sshd) Log() string {
 
 // Folder returns sshd's own folder; its processes have it on their command line.
 func (s *Sshd) Folder() string { return s.folder }
+
+// Restrict puts options before the user's key in authorized_keys, such as restrict or command="…", for logins to come.
+func (s *Sshd) Restrict(t testing.TB, options string) {
+	t.Helper()
+	path := filepath.Join(s.folder, "authorized_keys")
+	line, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, key, found := strings.Cut(string(line), "ssh-ed25519 ")
+	if !found {
+		t.Fatalf("%s holds %q", path, line)
+	}
+	writeText(t, path, strings.TrimSpace(options+" ssh-ed25519 "+key)+"\n", 0o644)
+}
 
 // sshdFolder creates the folder for all that sshd needs. The user in it must be able to reach it, which a test's own
 // temporary folder does not allow.

@@ -195,7 +195,7 @@ func (a *attempt) fetch(ctx context.Context) (_ *parcel, err error) {
 		return err
 	})
 	if err != nil {
-		return nil, err
+		return nil, a.puzzled(err)
 	}
 	p.read = a.now()
 	a.words.note(frame.Noise)

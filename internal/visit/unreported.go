@@ -98,6 +98,18 @@ func adviseSudo(said string) string {
 	return adviseNoPassword
 }
 
+// puzzled adds advice to the failure of an installed client that did not report in time and said something else: it may be
+// another program, which waits for other input.
+func (a *attempt) puzzled(err error) error {
+	var failed *failure.Error
+	if a.host.Client == "" || !errors.As(err, &failed) || failed.Kind != failure.Timeout || a.words.String() == "" {
+		return err
+	}
+	advised := *failed
+	advised.Advice = adviseForced
+	return &advised
+}
+
 // check says what does not go together in a host, which the configuration refuses as well.
 func (h *Host) check() error {
 	if h.Transfer != File || h.Client == "" && !h.Sudo {

@@ -32,11 +32,14 @@ type Config struct {
 type Server struct {
 	Data      string // the data directory
 	Interval  time.Duration
-	Parallel  int    // visits at the same time, 1 to 10,000
-	LogLevel  string // debug info warn error
-	LogFormat string // text json
-	LogFile   string // empty: standard error
-	Listen    string // host:port of the HTTP server for health and metrics; empty: none
+	Parallel  int           // visits at the same time, 1 to 10,000
+	LogLevel  string        // debug info warn error
+	LogFormat string        // text json
+	LogFile   string        // empty: standard error
+	Listen    string        // host:port of the HTTP server for health and metrics; empty: none
+	SSHConfig string        // path of an ssh_config; empty: none is read
+	Spread    time.Duration // over which the visits of a sweep begin, at most Interval; 0: they begin at once
+	Backoff   time.Duration // the longest time for which a host that fails is left alone; 0: it is visited in every sweep
 }
 
 // Database is where reports go.
@@ -78,21 +81,32 @@ type Mail struct {
 	Timeout  time.Duration
 }
 
-// Host is one host with everything it inherits.
+// Host is one host, or a machine on the way to one, with everything it inherits.
 type Host struct {
-	Name       string   // unique, also without regard to case
-	Groups     []string // names of the groups around it, outermost first; groups without a name are left out
-	Address    string   // host name, or IP address without brackets
-	Port       int
-	User       string
-	Key        string // path of a private key; empty: none
-	Password   Secret // empty: none; a host has a key, a password, or both
-	KnownHosts []string
-	Transfer   string   // stdout file
-	Directory  string   // on the host; empty: the defaults
-	Mail       []string // RFC 5322 addresses of the receivers, those of <mail to="…"> included; empty: nobody
-	Timeouts   Timeouts
-	Limits     []Limit // no two of the same statistic, instance and direction
+	Name           string   // unique, also without regard to case
+	Groups         []string // names of the groups around it, outermost first; groups without a name are left out
+	Address        string   // host name, or IP address without brackets
+	Port           int
+	User           string
+	Keys           []string // private key files in the order in which they are offered
+	Certificates   []string // OpenSSH user certificates; KEY-cert.pub beside a key counts without being named
+	Passphrase     Secret   // of those keys that are encrypted; empty: none
+	Agent          string   // path of an ssh-agent's socket; empty: none is asked
+	Password       Secret   // empty: none; a host has keys, an agent or a password, and a method that uses one of them
+	Authentication []string // methods in their order, of: publickey password keyboard-interactive
+	KnownHosts     []string
+	HostKeys       string   // strict accept-new
+	Fingerprints   []string // SHA256:…; if there are any the host's key must have one of them, and KnownHosts are not asked
+	KnownAs        string   // the name under which known_hosts has the host (ssh's HostKeyAlias); empty: its address
+	Via            *Host    // the jump host to go through, which may have one itself; nil: none. Shared, never written to
+	Sessions       int      // how many connections may go through it at once, where it is a jump host
+	Transfer       string   // stdout file
+	Directory      string   // on the host; empty: the defaults
+	Client         string   // path of a client that is installed on the host; empty: it is uploaded
+	Sudo           bool     // the client is run by sudo -n
+	Mail           []string // RFC 5322 addresses of the receivers, those of <mail to="…"> included; empty: nobody
+	Timeouts       Timeouts
+	Limits         []Limit // no two of the same statistic, instance and direction; none of a machine that is only gone through
 }
 
 // Timeouts are the deadlines of a visit. A stage ends by its own or by that of the visit, whichever is first.

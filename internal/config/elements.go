@@ -21,6 +21,7 @@ type musterElement struct {
 	Timeouts *timeoutsElement `element:"timeouts"`
 	Limits   []*limitElement  `element:"limit"`
 	Groups   []*groupElement  `element:"group"`
+	Jumps    []*jumpElement   `element:"jump"`
 	Hosts    []*hostElement   `element:"host"`
 }
 
@@ -33,6 +34,9 @@ type serverElement struct {
 	LogFormat *attribute[logFormat]    `attribute:"log-format"`
 	LogFile   *attribute[optionalPath] `attribute:"log-file"`
 	Listen    *attribute[listen]       `attribute:"listen"`
+	SSHConfig *attribute[optionalPath] `attribute:"ssh-config"`
+	Spread    *attribute[duration]     `attribute:"spread"`
+	Backoff   *attribute[duration]     `attribute:"backoff"`
 }
 
 type databaseElement struct {
@@ -67,19 +71,41 @@ type mailElement struct {
 	Timeout  *attribute[duration]     `attribute:"timeout"`
 }
 
+// loginAttributes is what a group says for all machines in it, and a host or a jump host for itself: how it is reached and
+// logged in to.
+type loginAttributes struct {
+	User           *attribute[name]          `attribute:"user"`
+	Key            *attribute[optionalPaths] `attribute:"key"`
+	Certificate    *attribute[optionalPaths] `attribute:"certificate"`
+	Passphrase     *attribute[password]      `attribute:"passphrase"`
+	Agent          *attribute[agent]         `attribute:"agent"`
+	Password       *attribute[password]      `attribute:"password"`
+	Authentication *attribute[methods]       `attribute:"authentication"`
+	Port           *attribute[port]          `attribute:"port"`
+	KnownHosts     *attribute[paths]         `attribute:"known-hosts"`
+	HostKeys       *attribute[hostKeys]      `attribute:"host-keys"`
+	KnownAs        *attribute[knownAs]       `attribute:"known-as"`
+	Via            *attribute[via]           `attribute:"via"`
+}
+
 // inheritable is what a group says for all hosts in it and a host for itself.
 type inheritable struct {
-	User       *attribute[name]         `attribute:"user"`
-	Key        *attribute[optionalPath] `attribute:"key"`
-	Password   *attribute[password]     `attribute:"password"`
-	Port       *attribute[port]         `attribute:"port"`
-	KnownHosts *attribute[paths]        `attribute:"known-hosts"`
-	Transfer   *attribute[transfer]     `attribute:"transfer"`
-	Directory  *attribute[directory]    `attribute:"directory"`
-	Mail       *attribute[mailboxes]    `attribute:"mail"`
+	loginAttributes
+	Transfer  *attribute[transfer]  `attribute:"transfer"`
+	Directory *attribute[directory] `attribute:"directory"`
+	Client    *attribute[client]    `attribute:"client"`
+	Sudo      *attribute[yesNo]     `attribute:"sudo"`
+	Mail      *attribute[mailboxes] `attribute:"mail"`
 
 	Timeouts *timeoutsElement `element:"timeouts"`
 	Limits   []*limitElement  `element:"limit"`
+}
+
+// machine is what a host and a jump host have of their own.
+type machine struct {
+	Name        *attribute[name]         `attribute:"name"`
+	Address     *attribute[address]      `attribute:"address" required:"true"`
+	Fingerprint *attribute[fingerprints] `attribute:"fingerprint"`
 }
 
 type groupElement struct {
@@ -87,14 +113,21 @@ type groupElement struct {
 	inheritable
 	Name   *attribute[groupName] `attribute:"name"`
 	Groups []*groupElement       `element:"group"`
+	Jumps  []*jumpElement        `element:"jump"`
 	Hosts  []*hostElement        `element:"host"`
 }
 
 type hostElement struct {
 	element
+	machine
 	inheritable
-	Name    *attribute[name]    `attribute:"name"`
-	Address *attribute[address] `attribute:"address" required:"true"`
+}
+
+type jumpElement struct {
+	element
+	machine
+	loginAttributes
+	Sessions *attribute[count] `attribute:"sessions"`
 }
 
 type timeoutsElement struct {

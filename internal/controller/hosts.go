@@ -79,6 +79,8 @@ func (p *pass) resolve(c config.Host) (visit.Host, *failure.Error) {
 		User:      c.User,
 		Password:  c.Password.Reveal(),
 		Directory: c.Directory,
+		Client:    c.Client,
+		Sudo:      c.Sudo,
 		Transfer:  visit.Transfer(c.Transfer),
 		Deadlines: visit.Deadlines(c.Timeouts),
 	}

@@ -22,8 +22,8 @@ func Standing(file string) (Installed, error) {
 	switch {
 	case driveOf(windows) != "":
 		windows = strings.TrimPrefix(windows, "/")
-		if !isSimple(strings.TrimPrefix(windows, driveOf(windows))) {
-			return Installed{}, unusable(file, "on Windows it may hold letters, digits, dots, - and _ alone")
+		if !isSimple(strings.ReplaceAll(strings.TrimPrefix(windows, driveOf(windows)), "~", "")) {
+			return Installed{}, unusable(file, "on Windows it may hold letters, digits and . _ - ~ alone")
 		}
 		return Installed{Command: strings.TrimPrefix(file, "/")}, nil // as it is written: shells there differ in what they take
 	case !path.IsAbs(file) || strings.HasSuffix(file, "/"):

@@ -34,7 +34,7 @@ func (c *Clients) Install(ctx context.Context, conn *remote.Conn, platform Platf
 		none := fmt.Errorf("there is no client for %s", platform)
 		return Installed{}, failure.New(failure.Deploy, failure.UnknownPlatform, none)
 	}
-	files, err := conn.Files(ctx)
+	files, err := filesOf(ctx, conn, platform)
 	if err != nil {
 		return Installed{}, at(failure.Deploy, err)
 	}
@@ -53,7 +53,7 @@ func (c *Clients) Install(ctx context.Context, conn *remote.Conn, platform Platf
 // installation is one client on its way to one host.
 type installation struct {
 	conn    *remote.Conn
-	files   *remote.Files
+	files   files
 	client  *client
 	folder  fs.FS  // of the packed clients
 	home    string // SFTP path of the user's home

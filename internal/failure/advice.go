@@ -27,6 +27,8 @@ func (k Kind) Advice() string {
 		return "enable the SFTP subsystem in the host's sshd_config"
 	case NoShell:
 		return "give the user a shell that runs commands"
+	case OneSession:
+		return "install the client on the host and say client=\"installed:…\", which takes one session, or run another SSH server there"
 	case UnknownPlatform:
 		return "see docs/configuration.md for the platforms that have a client"
 	case WrongPlatform:

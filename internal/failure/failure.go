@@ -53,6 +53,7 @@ const (
 	LoginFailed      Kind = "login-failed"      // no key and no password was accepted
 	NoSFTP           Kind = "no-sftp"           // the host offers no SFTP subsystem
 	NoShell          Kind = "no-shell"          // the host runs no commands
+	OneSession       Kind = "one-session"       // the host's SSH server runs one command a connection
 	UnknownPlatform  Kind = "unknown-platform"  // there is no client for what the host is
 	WrongPlatform    Kind = "wrong-platform"    // the client does not run on what the host is
 	PermissionDenied Kind = "permission-denied" // a file or folder may not be written or run

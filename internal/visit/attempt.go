@@ -187,7 +187,12 @@ func (a *attempt) fetch(ctx context.Context) (_ *parcel, err error) {
 	}
 	var session *session
 	var frame *report.Frame
-	err = a.stage(ctx, failure.Run, a.host.Deadlines.Run, func(context.Context) (err error) {
+	err = a.stage(ctx, failure.Run, a.host.Deadlines.Run, func(limited context.Context) (err error) {
+		if file != "" { // what can't be fetched is not to be written
+			if _, err := a.conn.Files(limited); err != nil {
+				return withoutSFTP(err)
+			}
+		}
 		if session, err = a.start(ctx, &p.request); err != nil {
 			return err
 		}

@@ -98,6 +98,18 @@ func adviseSudo(said string) string {
 	return adviseNoPassword
 }
 
+// withoutSFTP adds advice to the failure of a host without SFTP, which is needed only to fetch a file.
+func withoutSFTP(err error) error {
+	var failed *failure.Error
+	if !errors.As(err, &failed) || failed.Kind != failure.NoSFTP {
+		return err
+	}
+	advised := *failed
+	advised.Advice = "say transfer=\"stdout\", which needs no SFTP; or enable the SFTP subsystem in the host's sshd_config, where " +
+		"Dropbear needs OpenSSH's sftp-server"
+	return &advised
+}
+
 // puzzled adds advice to the failure of an installed client that did not report in time and said something else: it may be
 // another program, which waits for other input.
 func (a *attempt) puzzled(err error) error {

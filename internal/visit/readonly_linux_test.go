@@ -21,6 +21,7 @@ if touch /tmp/x home/x /var/tmp/x /dev/shm/x /run/x 2>/dev/null; then exit 1; fi
 
 // An uploaded client gets along where its own folder alone can be written to.
 func TestTheClientWritesInItsFolderAlone(t *testing.T) {
+	t.Parallel()
 	const itsFolder = `mkdir -p home/.cache/muster
 chown -R monitor home/.cache
 mount --bind home/.cache/muster home/.cache/muster
@@ -39,6 +40,7 @@ mount --bind home/.cache/muster home/.cache/muster
 
 // An installed client gets along where nothing can be written to, as its user and as root.
 func TestAnInstalledClientWritesNothing(t *testing.T) {
+	t.Parallel()
 	testserver.Need(t, "sudo", "sudo")
 	s := testserver.SSHD(t, testserver.SSHDOptions{NoSFTP: true, Setup: installed(t, mayRunAsRoot, readOnly)})
 	host := standingHost(t, s)

@@ -116,6 +116,7 @@ func TestImpossibleRights(t *testing.T) {
 
 // A key with a forced command runs that, whatever is asked for; one without runs what is asked for.
 func TestInstalledClientBySSHD(t *testing.T) {
+	t.Parallel()
 	testserver.Need(t, "sudo", "sudo")
 	s := testserver.SSHD(t, testserver.SSHDOptions{NoSFTP: true, Setup: installed(t, mayRunAsRoot)})
 	for options, change := range map[string]func(*visit.Host){
@@ -137,6 +138,7 @@ func TestInstalledClientBySSHD(t *testing.T) {
 func TestInstalledClientByShells(t *testing.T) {
 	for _, shell := range shells(t) {
 		t.Run(filepath.Base(shell), func(t *testing.T) {
+			t.Parallel()
 			s := testserver.SSHD(t, testserver.SSHDOptions{Shell: shell, Config: []string{"SetEnv PATH=/nowhere"}, Setup: installed(t,
 				"install -m 644 "+standing+" /usr/local/plain", "printf '"+foreign+"' >/usr/local/foreign",
 				"chmod 755 /usr/local/foreign", "ln -s "+standing+" '/usr/local/it'\\''s odd!'")})
@@ -191,6 +193,7 @@ func ash(t *testing.T) string {
 
 // What is wrong with a forced command is seen in what comes in a report's place, and told apart.
 func TestForcedCommandOfSomethingElse(t *testing.T) {
+	t.Parallel()
 	old := `printf '#!/bin/sh\nread line; echo "time=x level=ERROR msg=\\"no report\\" err=\\"bad request: ?\\"" >&2; exit 2\n' ` +
 		`>/usr/local/old; chmod 755 /usr/local/old`
 	s := testserver.SSHD(t, testserver.SSHDOptions{Setup: installed(t, old)})
@@ -228,6 +231,7 @@ func TestForcedCommandOfSomethingElse(t *testing.T) {
 }
 
 func TestInstalledClientWhereNobodyLogsIn(t *testing.T) {
+	t.Parallel()
 	nologin := testserver.Need(t, "nologin", "login")
 	s := testserver.SSHD(t, testserver.SSHDOptions{Shell: nologin, Setup: installed(t)})
 	v := visit.New(visit.Options{}).Visit(t.Context(), standingHost(t, s), sweep)

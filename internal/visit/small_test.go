@@ -28,6 +28,7 @@ func TestDropbear(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			s := testserver.Dropbear(t, c.options)
 			for _, transfer := range c.transfers {
 				host := sshdHost(t, s)
@@ -44,6 +45,7 @@ func TestDropbear(t *testing.T) {
 }
 
 func TestDropbearFails(t *testing.T) {
+	t.Parallel()
 	s := testserver.Dropbear(t, testserver.SmallOptions{Setup: installed(t)})
 	visitor := visit.New(visit.Options{Clients: deploytest.Clients(t)})
 	host := sshdHost(t, s)
@@ -72,6 +74,7 @@ func TestDropbearFails(t *testing.T) {
 func TestTinySSH(t *testing.T) {
 	for name, sftp := range map[string]bool{"with SFTP": true, "without SFTP": false} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			s := testserver.TinySSHD(t, testserver.SmallOptions{SFTP: sftp, Setup: installed(t)})
 			wantStanding(t, standingHost(t, s))
 			visitor := visit.New(visit.Options{Clients: deploytest.Clients(t)})

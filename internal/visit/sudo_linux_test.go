@@ -27,6 +27,7 @@ func TestSudoBySSHD(t *testing.T) {
 		"noise":   ": >/etc/hosts; printf 'hosts: files\\n' >/etc/nsswitch.conf\n",
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			s := testserver.SSHD(t, testserver.SSHDOptions{Setup: installed(t, mayRunAsRoot, more)})
 			host := standingHost(t, s)
 			host.Sudo = true
@@ -37,6 +38,7 @@ func TestSudoBySSHD(t *testing.T) {
 
 // An uploaded client is run by sudo too. That who may write to its folder is root by then, the administrator has decided.
 func TestSudoOfAnUploadedClientBySSHD(t *testing.T) {
+	t.Parallel()
 	testserver.Need(t, "sudo", "sudo")
 	s := testserver.SSHD(t, testserver.SSHDOptions{Setup: `echo "monitor ALL=(root) NOPASSWD: $PWD/home/.cache/muster/muster-client-*" ` +
 		`>/etc/sudoers.d/muster; chmod 440 /etc/sudoers.d/muster`})
@@ -57,6 +59,7 @@ printf '` + foreign + `' >/usr/local/foreign; chmod 755 /usr/local/foreign
 `
 
 func TestSudoRefuses(t *testing.T) {
+	t.Parallel()
 	testserver.Need(t, "sudo", "sudo")
 	s := testserver.SSHD(t, testserver.SSHDOptions{Setup: installed(t, sudoRules)})
 	for client, c := range map[string]struct {
@@ -76,6 +79,7 @@ func TestSudoRefuses(t *testing.T) {
 }
 
 func TestSudoThatCannotWork(t *testing.T) {
+	t.Parallel()
 	testserver.Need(t, "sudo", "sudo")
 	for setup, words := range map[string][]string{
 		"chmod 666 /etc/sudoers": {"writable", "visudo"},
@@ -91,6 +95,7 @@ func TestSudoThatCannotWork(t *testing.T) {
 
 // The refusal of sudo says nothing about where an uploaded client is: it is not deployed anew because of that.
 func TestSudoRefusesAnUploadedClient(t *testing.T) {
+	t.Parallel()
 	testserver.Need(t, "sudo", "sudo")
 	s := testserver.SSHD(t, testserver.SSHDOptions{Setup: "true"})
 	host := sshdHost(t, s)
@@ -129,14 +134,35 @@ func awaitProcesses(t *testing.T, words string, some bool) {
 	}
 }
 
-// A client that root runs for us is as little left behind as any: it ends with its input, which sudo passes on.
+// No client is left behind, one that root runs for us no more than any: it ends with its input, which every server closes
+// when the connection is lost, and sudo passes on.
 func TestNothingIsLeftWhenTheConnectionIsLost(t *testing.T) {
 	testserver.Need(t, "sudo", "sudo")
-	for name, more := range map[string]string{"use_pty": "", "without": noPty} {
+	const sudo = "sudo -n -- "
+	for name, c := range map[string]struct {
+		start  func(t *testing.T, setup string) *testserver.Sshd
+		setup  string
+		prefix string
+	}{
+		"OpenSSH with use_pty":    {openSSH, "", sudo},
+		"OpenSSH without use_pty": {openSSH, noPty, sudo},
+		"OpenSSH":                 {openSSH, "", ""},
+		"Dropbear": {
+			func(t *testing.T, setup string) *testserver.Sshd {
+				return testserver.Dropbear(t, testserver.SmallOptions{Setup: setup})
+			}, "", sudo,
+		},
+		"TinySSH": {
+			func(t *testing.T, setup string) *testserver.Sshd {
+				return testserver.TinySSHD(t, testserver.SmallOptions{Setup: setup})
+			}, "", sudo,
+		},
+	} {
 		t.Run(name, func(t *testing.T) {
-			own := "/usr/local/" + filepath.Base(t.TempDir()) + strings.ToLower(strings.ReplaceAll(t.Name(), "/", "-"))
-			s := testserver.SSHD(t, testserver.SSHDOptions{Setup: installed(t, more,
-				"cp "+standing+" "+own, "echo 'monitor ALL=(root) NOPASSWD: "+own+"' >/etc/sudoers.d/m", "chmod 440 /etc/sudoers.d/m")})
+			t.Parallel()
+			own := "/usr/local/" + strings.ToLower(newName(t))
+			s := c.start(t, installed(t, c.setup, "cp "+standing+" "+own,
+				"echo 'monitor ALL=(root) NOPASSWD: "+own+"' >/etc/sudoers.d/m", "chmod 440 /etc/sudoers.d/m"))
 			host := sshdHost(t, s)
 			conn, err := remote.Dial(t.Context(), remote.Options{
 				Host: "h", Address: s.Address, Port: s.Port, User: s.User, Signers: host.Signers, HostKeys: host.HostKeys,
@@ -145,7 +171,7 @@ func TestNothingIsLeftWhenTheConnectionIsLost(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer conn.Close()
-			process, err := conn.Start(context.Background(), "sudo -n -- "+own)
+			process, err := conn.Start(context.Background(), c.prefix+own)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -162,4 +188,14 @@ func TestNothingIsLeftWhenTheConnectionIsLost(t *testing.T) {
 			awaitProcesses(t, own, false)
 		})
 	}
+}
+
+func openSSH(t *testing.T, setup string) *testserver.Sshd {
+	return testserver.SSHD(t, testserver.SSHDOptions{Setup: setup})
+}
+
+// newName returns a name that no other test has.
+func newName(t *testing.T) string {
+	t.Helper()
+	return "client-" + strings.ReplaceAll(strings.TrimPrefix(t.TempDir(), "/"), "/", "-")
 }

@@ -151,10 +151,10 @@ func modeOf(word string) (fs.FileMode, bool) {
 		mode = fs.ModeIrregular
 	}
 	for n, letter := range []byte(word[1:10]) {
-		switch {
-		case letter == "rwxrwxrwx"[n], letter == 's', letter == 't':
+		switch letter {
+		case "rwxrwxrwx"[n], 's', 't':
 			mode |= 1 << (8 - n)
-		case letter == '-', letter == 'S', letter == 'T':
+		case '-', 'S', 'T':
 		default:
 			return 0, false
 		}

@@ -39,6 +39,9 @@ func attempted(t *testing.T, path string, prepare func(file *string)) []string {
 	request := newRequest()
 	request.Sample = 50 * time.Millisecond
 	prepare(&request.File)
+	if request.File != "" {
+		request.Deadline = 2 * time.Second // the file stays until then: nobody fetches it
+	}
 	p := start(t, encode(t, request), func(c *exec.Cmd) {
 		c.Path, c.Args = strace, []string{strace, "-f", "-qq", "-e", "trace=" + changes, "-o", trace, path}
 		c.Dir = "/"
@@ -77,8 +80,9 @@ func TestItWritesNothingElse(t *testing.T) {
 	path := named(t, installedName)
 	attempts := attempted(t, path, func(file *string) { *file = "report.bin" })
 	want := `"` + filepath.Join(filepath.Dir(path), "report.bin") + `"`
-	if len(attempts) != 1 || !strings.HasPrefix(attempts[0], "openat(AT_FDCWD, "+want+", O_WRONLY|O_CREAT|O_EXCL|") {
-		t.Errorf("with a file: %q, want only %s", attempts, want)
+	if len(attempts) != 2 || !strings.HasPrefix(attempts[0], "openat(AT_FDCWD, "+want+", O_WRONLY|O_CREAT|O_EXCL|") ||
+		!strings.HasPrefix(attempts[1], "unlinkat(AT_FDCWD, "+want) {
+		t.Errorf("with a file: %q, want only %s, made and removed", attempts, want)
 	}
 }
 

@@ -1,5 +1,6 @@
 // Command muster-client is what the Muster server runs on a host: it reads a request on standard input and writes a
-// sealed report to standard output, or to a file beside itself where the request asks for one.
+// sealed report to standard output, or to a file beside itself where the request asks for one and a server put the client
+// there. Under any name but muster-client-… it is one that an administrator installed, and writes no file at all.
 //
 // It takes no arguments but --version. Standard input is to stay open after the request: its end stops the client.
 // Standard error is its log.
@@ -17,10 +18,12 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	"muster/internal/client"
 	"muster/internal/client/stats"
+	"muster/internal/report"
 )
 
 const (
@@ -60,22 +63,29 @@ func visit() int {
 	signal.Ignore(syscall.SIGPIPE) // a server that went away is an error of the write, after which a file is removed
 
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	directory := ""
-	if program, err := os.Executable(); err == nil {
-		directory = filepath.Dir(program)
-	}
 	err := client.Run(ctx, client.Options{
 		Stdin:     os.Stdin,
 		Stdout:    os.Stdout,
 		Log:       log,
 		Version:   version,
-		Directory: directory,
+		Directory: ownFolder(),
 		Sources:   stats.Sources(),
 	})
 	if err != nil {
 		log.Error("no report", "err", err)
 	}
 	return status(err)
+}
+
+// ownFolder returns the folder in which the client may write, or nothing where it may not. One that a server put there has it
+// to itself, which shows by its name. One that an administrator installed stands among files of others, and may run as
+// root for whoever has the key to the host: it writes none.
+func ownFolder() string {
+	program, err := os.Executable()
+	if err != nil || !strings.HasPrefix(filepath.Base(program), report.ClientPrefix) {
+		return ""
+	}
+	return filepath.Dir(program)
 }
 
 func status(err error) int {

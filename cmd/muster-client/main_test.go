@@ -280,6 +280,9 @@ func TestVersion(t *testing.T) {
 	}
 }
 
+// installedName is a name as a server gives it to a client that it puts on a host.
+const installedName = "muster-client-0123456789abcdef"
+
 // installed copies the program into a folder of its own, as deployed.
 func installed(t *testing.T) string {
 	t.Helper()
@@ -287,7 +290,7 @@ func installed(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(t.TempDir(), "muster-client")
+	path := filepath.Join(t.TempDir(), installedName)
 	if err := os.WriteFile(path, content, 0o700); err != nil {
 		t.Fatal(err)
 	}

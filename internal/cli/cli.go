@@ -50,6 +50,7 @@ type commands struct {
 	Login   loginCommand   `cmd:"" help:"Let passwords be sent again that were refused."`
 	Queue   queueCommand   `cmd:"" help:"Work on what could not be stored."`
 	DB      dbCommand      `cmd:"" name:"db" help:"See to the database: its size, upgrade, soundness, backup and history."`
+	Client  clientCommand  `cmd:"" help:"List the clients that the server carries, or write one out."`
 	Schema  schemaCommand  `cmd:"" help:"Print the XML schema of the configuration or of a report."`
 	Demo    demoCommand    `cmd:"" help:"Show the main job on this machine alone: hosts, database and mail on loopback."`
 	Version versionCommand `cmd:"" help:"Print the version."`

@@ -38,7 +38,7 @@ func TestStatusOf(t *testing.T) {
 
 // TestHelpOfEveryCommand checks that each command explains itself, its exit statuses too where they say something.
 func TestHelpOfEveryCommand(t *testing.T) {
-	for _, command := range []string{"init", "trust", "run", "serve", "status", "login retry", "schema", "demo", "version",
+	for _, command := range []string{"init", "trust", "run", "serve", "status", "login retry", "client", "schema", "demo", "version",
 		"db status", "db migrate", "db verify", "db backup", "db prune"} {
 		var out bytes.Buffer
 		if status := Main(append(strings.Fields(command), "--help"), Env{Stdout: &out, Stderr: &out}); status != 0 {

@@ -50,13 +50,13 @@ var (
 	ErrDeadline = errors.New("the deadline passed before the report was delivered")
 )
 
-// Options are what a pass works with. All are needed.
+// Options are what a pass works with. All but Directory are needed.
 type Options struct {
 	Stdin     io.Reader      // the request on one line; then nothing more, until its end says stop
 	Stdout    io.Writer      // takes the frame of the report
 	Log       *slog.Logger   // takes a few short lines
 	Version   string         // of the client, for the report
-	Directory string         // where a file that the request asks for is made: the client's own folder
+	Directory string         // where a file that the request asks for is made: the client's own folder; empty: nothing is written
 	Sources   []stats.Source // what there is to read: stats.Sources()
 }
 

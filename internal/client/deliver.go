@@ -36,7 +36,7 @@ func deliver(ctx context.Context, file string, sealed []byte, o Options) error {
 		return bound.Do(ctx, func(context.Context) error { return report.WriteFrame(o.Stdout, sealed) })
 	}
 	if o.Directory == "" {
-		return errors.New("write the report's file: the folder of the client is not known")
+		return fmt.Errorf("%w: a client that a server did not put there itself writes no file", ErrRequest)
 	}
 	path := filepath.Join(o.Directory, file)
 	var created atomic.Bool

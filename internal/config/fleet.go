@@ -18,7 +18,7 @@ const (
 type scope struct {
 	groups    []string
 	login     login
-	transfer  string
+	transfer  *attribute[transfer]
 	directory string
 	client    *attribute[client]
 	sudo      bool
@@ -50,7 +50,6 @@ func (r *resolver) fleet(root *musterElement, mail *Mail) []Host {
 			authentication: []string{publicKey, byPassword, interactive},
 			hostKeys:       strict,
 		},
-		transfer: "stdout",
 		timeouts: r.timeouts(root.Timeouts, defaultTimeouts()),
 		limits:   r.limits(root.Limits, builtinLimits()),
 	}
@@ -119,7 +118,9 @@ func (r *resolver) members(c *contents, s scope) {
 // within returns what holds inside an element that may say otherwise than what surrounds it.
 func (r *resolver) within(e *inheritable, t *terms, s scope) scope {
 	s.login = r.loginWithin(&e.loginAttributes, s.login)
-	s.transfer = string(e.Transfer.or(transfer(s.transfer)))
+	if e.Transfer != nil {
+		s.transfer = e.Transfer
+	}
 	s.directory = string(e.Directory.or(directory(s.directory)))
 	s.sudo = bool(e.Sudo.or(yesNo(s.sudo)))
 	s.mail = e.Mail.or(s.mail)
@@ -143,7 +144,8 @@ func (r *resolver) host(e *hostElement, s scope) {
 		p.title = printedBy(p.host.Name, e.command)
 	}
 	h := p.host
-	h.Transfer, h.Directory, h.Sudo, h.Mail, h.Limits = s.transfer, s.directory, s.sudo, s.mail, s.limits
+	h.Directory, h.Sudo, h.Mail, h.Limits = s.directory, s.sudo, s.mail, s.limits
+	h.Transfer = string(s.transfer.or("stdout"))
 	h.Client, _ = strings.CutPrefix(string(s.client.or("upload")), "installed:")
 	if h.Client == "upload" {
 		h.Client = ""
@@ -151,7 +153,23 @@ func (r *resolver) host(e *hostElement, s scope) {
 	if h.Sudo && onWindows(h.Client) && !s.client.wrong {
 		r.wrong(&s.client.mark, `is on Windows, which has no sudo: leave out sudo="yes"`)
 	}
+	r.checkFile(h, s, p.at)
 	r.machines = append(r.machines, p)
+}
+
+// checkFile notes a host whose report can't lie in a file for us to fetch.
+func (r *resolver) checkFile(h *Host, s scope, at int) {
+	if h.Transfer != "file" || s.transfer.wrong {
+		return
+	}
+	switch {
+	case h.Client != "":
+		r.wrong(&s.transfer.mark, `is for clients that are uploaded: that of the <host> on line %d is installed, and writes no file: `+
+			`say transfer="stdout" there`, r.line(at))
+	case h.Sudo:
+		r.wrong(&s.transfer.mark, `does not go with sudo: the file of the <host> on line %d would be root's, and not ours to fetch: `+
+			`say transfer="stdout" there`, r.line(at))
+	}
 }
 
 func (r *resolver) jump(e *jumpElement, s scope) {

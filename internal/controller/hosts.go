@@ -119,6 +119,8 @@ func (p *pass) resolve(c *config.Host) (visit.Host, *failure.Error) {
 		Address:   c.Address,
 		Port:      c.Port,
 		Directory: c.Directory,
+		Client:    c.Client,
+		Sudo:      c.Sudo,
 		Transfer:  visit.Transfer(c.Transfer),
 		Deadlines: visit.Deadlines(c.Timeouts),
 	}

@@ -96,6 +96,14 @@ func (c *Clients) Platforms() []Platform {
 	return platforms
 }
 
+// Entry describes the client for a platform. It is empty where there is none.
+func (c *Clients) Entry(p Platform) manifest.Entry {
+	if found, ok := c.clients[p]; ok {
+		return found.Entry
+	}
+	return manifest.Entry{}
+}
+
 // Program returns the program for a platform, unpacked and checked. Others may share the bytes: they must not be written
 // to.
 func (c *Clients) Program(p Platform) ([]byte, error) {

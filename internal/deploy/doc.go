@@ -9,6 +9,9 @@
 // and strangers: a host's administrator, who can make a tool say anything, can also run another program in the client's
 // place.
 //
+// It needs SFTP, or a POSIX shell where there is none: Dropbear has no SFTP of its own, and hardened hosts switch it off. The
+// promises are the same either way. A client that an administrator has installed needs neither (Standing).
+//
 // # Folders
 //
 // Without a configured folder several are tried, because a home may be read-only, full or mounted noexec: the user's cache

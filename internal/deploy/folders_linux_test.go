@@ -115,16 +115,39 @@ func TestInstallWhereNothingMayRun(t *testing.T) {
 }
 
 func TestInstallOnAFullDisk(t *testing.T) {
-	home := t.TempDir()
-	mount(t, home, 0, "mode=755,size=64k")
-	h := newHostIn(t, home)
-	large := deploytest.Set(t, "1.0", map[deploy.Platform]string{
-		deploytest.Native(): script("1.0") + strings.Repeat("# a comment\n", 20_000),
-	})
-	_, err := large.Install(t.Context(), h.conn, deploytest.Native(), "here")
-	wantFailure(t, err, failure.Deploy, failure.DiskFull, home+"/here")
-	if left := files(t, home+"/here"); len(left) != 0 {
-		t.Errorf("%q stays on the host", left)
+	for name, change := range map[string]func(*sshtest.Options){"with SFTP": func(*sshtest.Options) {}, "without SFTP": noSFTP} {
+		t.Run(name, func(t *testing.T) {
+			home := t.TempDir()
+			mount(t, home, 0, "mode=755,size=64k")
+			h := newHost(t, func(o *sshtest.Options) { o.Home = home; change(o) })
+			large := deploytest.Set(t, "1.0", map[deploy.Platform]string{
+				deploytest.Native(): script("1.0") + strings.Repeat("# a comment\n", 20_000),
+			})
+			_, err := large.Install(t.Context(), h.conn, deploytest.Native(), "here")
+			wantFailure(t, err, failure.Deploy, failure.DiskFull, home+"/here")
+			if left := files(t, home+"/here"); len(left) != 0 {
+				t.Errorf("%q stays on the host", left)
+			}
+		})
+	}
+}
+
+// Without SFTP the folders are the same, and for the same reasons.
+func TestInstallWithoutSFTPWhereTheHomeIsNoUse(t *testing.T) {
+	for name, flags := range map[string]uintptr{"noexec": syscall.MS_NOEXEC, "read-only": syscall.MS_RDONLY} {
+		t.Run(name, func(t *testing.T) {
+			home := t.TempDir()
+			mount(t, home, flags, "mode=755")
+			h := newHost(t, func(o *sshtest.Options) { o.Home = home; noSFTP(o) })
+			got := install(t, h, scripts(t, name+" home without SFTP"), "")
+			leaveNoTrace(t, got)
+			if want := "/var/tmp/muster-" + strconv.Itoa(os.Geteuid()); got.Directory != want {
+				t.Errorf("installed in %s, want %s", got.Directory, want)
+			}
+			if left := files(t, home); len(left) != 0 && len(files(t, h.cache())) != 0 {
+				t.Errorf("%q stays in the home", left)
+			}
+		})
 	}
 }
 

@@ -153,3 +153,10 @@ func files(t *testing.T, folder string) []string {
 	}
 	return names
 }
+
+// babbling runs commands as on a host whose login script prints, and leaves its line open.
+func babbling(ctx context.Context, s *sshtest.Session) sshtest.Exit {
+	louder := *s
+	louder.Command = "echo Welcome; echo muster-answer; printf open; echo odd >&2; " + s.Command
+	return sshtest.Shell(ctx, &louder)
+}

@@ -9,6 +9,7 @@ import (
 
 	"muster/internal/failure"
 	"muster/internal/remote"
+	"muster/internal/report"
 )
 
 // Installed says where a client is on a host.
@@ -33,7 +34,7 @@ func (c *Clients) Install(ctx context.Context, conn *remote.Conn, platform Platf
 		none := fmt.Errorf("there is no client for %s", platform)
 		return Installed{}, failure.New(failure.Deploy, failure.UnknownPlatform, none)
 	}
-	files, err := conn.Files(ctx)
+	files, err := filesOf(ctx, conn, platform)
 	if err != nil {
 		return Installed{}, at(failure.Deploy, err)
 	}
@@ -52,7 +53,7 @@ func (c *Clients) Install(ctx context.Context, conn *remote.Conn, platform Platf
 // installation is one client on its way to one host.
 type installation struct {
 	conn    *remote.Conn
-	files   *remote.Files
+	files   files
 	client  *client
 	folder  fs.FS  // of the packed clients
 	home    string // SFTP path of the user's home
@@ -70,7 +71,7 @@ func (i *installation) windows() bool { return i.client.platform.OS == "windows"
 
 // name returns the file name of the client: by it a host has a version or has it not.
 func (i *installation) name() string {
-	name := clientPrefix + i.client.SHA256[:16]
+	name := report.ClientPrefix + i.client.SHA256[:16]
 	if i.windows() {
 		name += ".exe"
 	}

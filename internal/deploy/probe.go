@@ -92,6 +92,7 @@ func (i *installation) explainProbe(answer remote.Result) *failure.Error {
 func isWrongFormat(words string) bool {
 	for _, sign := range []string{
 		"exec format error", "cannot execute binary file", // POSIX shells, csh, fish
+		"could not be run by the operating system", // fish since 3.2
 		"bad cpu type", "malformed mach-o", // macOS
 		"not compatible with the version of windows", "not a valid application for this os platform", // cmd.exe, PowerShell
 		"is not a valid win32 application",

@@ -39,33 +39,59 @@ func dial(t *testing.T, s *testserver.Sshd) *remote.Conn {
 	return conn
 }
 
-// What users have for a shell must not matter: each that this machine has is tried, and sh is always there.
+// What users have for a shell must not matter, and no more whether there is SFTP.
 func TestInstallBySSHD(t *testing.T) {
-	for _, shell := range []string{"/bin/sh", "/bin/bash", "/bin/zsh", "/bin/tcsh", "/usr/bin/fish"} {
-		if _, err := exec.LookPath(shell); err != nil && shell != "/bin/sh" {
-			continue
-		}
-		t.Run(filepath.Base(shell), func(t *testing.T) {
-			s := testserver.SSHD(t, testserver.SSHDOptions{Shell: shell})
-			conn := dial(t, s)
-			platform, err := deploy.Detect(t.Context(), conn)
-			if err != nil || platform != deploytest.Native() {
-				t.Fatalf("the platform is %s, %v", platform, err)
-			}
-			clients := deploytest.Clients(t)
-			for _, directory := range []string{"", `it's a\n odd! "folder" $HOME`} {
-				for _, uploaded := range []bool{true, false} {
-					got, err := clients.Install(t.Context(), conn, platform, directory)
-					if err != nil {
-						t.Fatal(err)
-					}
-					if want := filepath.Join(s.Home, directory); got.Uploaded != uploaded || !strings.HasPrefix(got.Directory, want) {
-						t.Errorf("got %+v, want it in %s, uploaded: %v", got, want, uploaded)
+	shells := []string{
+		"/bin/sh", testserver.Need(t, "bash", "bash"), testserver.Need(t, "tcsh", "tcsh"), testserver.Need(t, "fish", "fish"),
+		ash(t),
+	}
+	if zsh, err := exec.LookPath("zsh"); err == nil {
+		shells = append(shells, zsh)
+	}
+	for _, shell := range shells {
+		for name, without := range map[string]bool{"": false, " without SFTP": true} {
+			t.Run(filepath.Base(shell)+name, func(t *testing.T) {
+				t.Parallel()
+				s := testserver.SSHD(t, testserver.SSHDOptions{Shell: shell, NoSFTP: without})
+				conn := dial(t, s)
+				platform, err := deploy.Detect(t.Context(), conn)
+				if err != nil || platform != deploytest.Native() {
+					t.Fatalf("the platform is %s, %v", platform, err)
+				}
+				clients := deploytest.Clients(t)
+				for _, directory := range []string{"", `it's a\n odd! "folder" $HOME`} {
+					for _, uploaded := range []bool{true, false} {
+						got, err := clients.Install(t.Context(), conn, platform, directory)
+						if err != nil {
+							t.Fatal(err)
+						}
+						if want := filepath.Join(s.Home, directory); got.Uploaded != uploaded || !strings.HasPrefix(got.Directory, want) {
+							t.Errorf("got %+v, want it in %s, uploaded: %v", got, want, uploaded)
+						}
 					}
 				}
-			}
-		})
+			})
+		}
 	}
+}
+
+// ash returns busybox under the name by which it is a shell.
+func ash(t *testing.T) string {
+	t.Helper()
+	busybox := testserver.Need(t, "busybox", "busybox")
+	folder, err := os.MkdirTemp("", "ash") // not a test's own, into which another user does not get
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(folder) })
+	if err := os.Chmod(folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	link := filepath.Join(folder, "ash")
+	if err := os.Symlink(busybox, link); err != nil {
+		t.Fatal(err)
+	}
+	return link
 }
 
 func TestInstallRaceBySSHD(t *testing.T) {

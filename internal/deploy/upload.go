@@ -17,8 +17,6 @@ import (
 )
 
 const (
-	clientPrefix = "muster-client-"
-
 	oldVersion  = 7 * 24 * time.Hour // when another version is taken to be out of use
 	mostRemoved = 100                // files that one installation tidies away
 )
@@ -203,7 +201,7 @@ func useless(f fs.FileInfo, now time.Time) bool {
 	switch {
 	case strings.HasPrefix(name, report.UploadPrefix), strings.HasPrefix(name, report.FilePrefix):
 		return age > report.LeftoverAge
-	case strings.HasPrefix(name, clientPrefix):
+	case strings.HasPrefix(name, report.ClientPrefix):
 		return age > oldVersion
 	}
 	return false

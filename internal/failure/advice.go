@@ -29,6 +29,8 @@ func (k Kind) Advice() string {
 		return "enable the SFTP subsystem in the host's sshd_config"
 	case NoShell:
 		return "give the user a shell that runs commands"
+	case OneSession:
+		return "install the client on the host and say client=\"installed:…\", which takes one session, or run another SSH server there"
 	case UnknownPlatform:
 		return "see docs/configuration.md for the platforms that have a client"
 	case WrongPlatform:
@@ -43,6 +45,12 @@ func (k Kind) Advice() string {
 		return "look at the path on the host: its disk, its quota, and what else works on it"
 	case Vanished:
 		return "a virus scanner may have put the client into quarantine: allow it by its SHA-256"
+	case ClientMissing:
+		return "install the client where client=\"installed:…\" says, as docs/least-rights.md shows"
+	case ClientOld:
+		return "install the client that this server carries: muster client lists it and writes it out"
+	case SudoRefused:
+		return "let sudo run the client without a password: docs/least-rights.md has the line for sudoers"
 	case ClientFailed:
 		return "look at the client's log of this visit"
 	case NoReport:

@@ -54,6 +54,7 @@ const (
 	PasswordRefused  Kind = "password-refused"  // the password was refused, and is not sent again
 	NoSFTP           Kind = "no-sftp"           // the host offers no SFTP subsystem
 	NoShell          Kind = "no-shell"          // the host runs no commands
+	OneSession       Kind = "one-session"       // the host's SSH server runs one command a connection
 	UnknownPlatform  Kind = "unknown-platform"  // there is no client for what the host is
 	WrongPlatform    Kind = "wrong-platform"    // the client does not run on what the host is
 	PermissionDenied Kind = "permission-denied" // a file or folder may not be written or run
@@ -61,6 +62,9 @@ const (
 	DiskFull         Kind = "disk-full"         // no space, or a quota is used up
 	FileFailed       Kind = "file-failed"       // a file is missing, in the way, or the host could not read or write it
 	Vanished         Kind = "vanished"          // the client disappeared after the upload
+	ClientMissing    Kind = "client-missing"    // there is no client where the configuration says that one is installed
+	ClientOld        Kind = "client-old"        // the installed client does not understand what it is asked
+	SudoRefused      Kind = "sudo-refused"      // sudo is not there, or does not run the client without asking
 	ClientFailed     Kind = "client-failed"     // the client ended without a report
 	NoReport         Kind = "no-report"         // output, but no report in it
 	ReportCut        Kind = "report-cut"        // the report ended early

@@ -19,8 +19,9 @@ func kinds() []failure.Kind {
 	return []failure.Kind{
 		failure.NoSuchHost, failure.Unreachable, failure.Refused, failure.Timeout, failure.Disconnected, failure.NotSSH,
 		failure.HostKeyUnknown, failure.HostKeyChanged, failure.HostKeyRevoked, failure.LoginFailed, failure.PasswordRefused, failure.NoSFTP,
-		failure.NoShell, failure.UnknownPlatform, failure.WrongPlatform, failure.PermissionDenied, failure.NoExec,
-		failure.DiskFull, failure.FileFailed, failure.Vanished, failure.ClientFailed, failure.NoReport, failure.ReportCut,
+		failure.NoShell, failure.OneSession, failure.UnknownPlatform, failure.WrongPlatform, failure.PermissionDenied, failure.NoExec,
+		failure.DiskFull, failure.FileFailed, failure.Vanished, failure.ClientMissing, failure.ClientOld, failure.SudoRefused,
+		failure.ClientFailed, failure.NoReport, failure.ReportCut,
 		failure.ReportAltered, failure.ReportTooLarge, failure.ReportInvalid, failure.JumpFailed, failure.JumpRefused,
 		failure.Configuration, failure.Cancelled, failure.Busy, failure.Backoff, failure.Internal,
 	}

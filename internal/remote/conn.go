@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -17,7 +18,10 @@ import (
 // lastWord is how long the SSH library may take to say that a channel is not opened, once the connection is over.
 const lastWord = time.Second
 
-var errClosed = fmt.Errorf("the connection was closed: %w", net.ErrClosed)
+var (
+	errClosed     = fmt.Errorf("the connection was closed: %w", net.ErrClosed)
+	errOneSession = errors.New("the host's SSH server, TinySSH, runs one session a connection")
+)
 
 // Conn is a connection to a host that has been verified and has let us in. Every method that can block ends when its
 // context does, by closing the connection, after which every other call fails too.
@@ -28,6 +32,7 @@ type Conn struct {
 	over    chan struct{} // closed when the SSH connection is over
 	err     error         // why; set before over is closed
 	probing atomic.Bool   // the host is being asked whether it lives
+	used    atomic.Bool   // a session was opened
 	sftp    chan *Files   // holds the SFTP session, nil before it is opened; empty while somebody opens it
 
 	mu      sync.Mutex
@@ -128,8 +133,13 @@ func (c *Conn) alive() bool {
 }
 
 // openSession opens an SSH session channel (RFC 4254, section 6.1). What the host asks on it is handed to note, one after
-// the other; closed is called when the channel is closed. A host that opens no session is a failure of the kind refused.
+// the other; closed is called when the channel is closed. A host that opens no session is a failure of the kind refused, and
+// one that is known to open no second one of the kind failure.OneSession.
 func (c *Conn) openSession(refused failure.Kind, note func(*ssh.Request), closed func()) (ssh.Channel, error) {
+	if c.used.Swap(true) && bytes.Contains(c.ssh.ServerVersion(), []byte("tinyssh")) {
+		// It refuses a second session while the first lasts, and hangs up after that: which of them comes is chance.
+		return nil, failure.New("", failure.OneSession, errOneSession)
+	}
 	channel, requests, err := c.openChannel("session", nil)
 	var rejected *ssh.OpenChannelError
 	switch {

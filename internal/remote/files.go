@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"path"
 	"sync/atomic"
+	"time"
 
 	"github.com/pkg/sftp"
 	"golang.org/x/crypto/ssh"
@@ -63,13 +64,14 @@ func (c *Conn) Files(ctx context.Context) (*Files, error) {
 }
 
 func (c *Conn) openFiles() (*Files, error) {
-	channel, err := c.openSession(failure.NoSFTP, refuse, func() {})
+	closed := make(chan struct{})
+	channel, err := c.openSession(failure.NoSFTP, refuse, func() { close(closed) })
 	if err != nil {
 		return nil, err
 	}
 	accepted, err := channel.SendRequest("subsystem", true, ssh.Marshal(struct{ Name string }{"sftp"}))
 	if err != nil || !accepted {
-		_ = channel.Close()
+		c.abandon(channel, closed)
 		if err != nil {
 			return nil, c.explain(failure.Disconnected, fmt.Errorf("open SFTP: %w", err))
 		}
@@ -80,7 +82,7 @@ func (c *Conn) openFiles() (*Files, error) {
 	pipe.allow(maxAnswer)
 	client, err := sftp.NewClientPipe(pipe, pipe, sftp.UseConcurrentWrites(true), sftp.UseFstat(true))
 	if err != nil {
-		_ = channel.Close()
+		c.abandon(channel, closed)
 		found := c.explain(failure.NoSFTP, fmt.Errorf("open SFTP: %w", err))
 		if found.Kind == failure.NoSFTP {
 			found.Advice = "check the SFTP subsystem in the host's sshd_config, and that no login script of the user prints anything"
@@ -92,6 +94,18 @@ func (c *Conn) openFiles() (*Files, error) {
 	files := &Files{conn: c, client: client, pipe: pipe, turn: make(chan struct{}, 1)}
 	files.turn <- struct{}{}
 	return files, nil
+}
+
+// abandon closes a session and waits, not for long, until the host has closed it, too: Dropbear takes the end of one for that
+// of another that is opened meanwhile.
+func (c *Conn) abandon(channel ssh.Channel, closed <-chan struct{}) {
+	_ = channel.Close()
+	patience := time.NewTimer(lingering)
+	defer patience.Stop()
+	select {
+	case <-closed:
+	case <-patience.C:
+	}
 }
 
 // refuse answers what a host asks on a channel on which it has nothing to ask.

@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"slices"
@@ -20,6 +21,12 @@ type Result struct {
 // Output runs a command to its end, with stdin as its whole standard input. A status other than zero is no error. The
 // errors are those of Start and Process.Wait; with those of Wait the result holds what was read.
 func (c *Conn) Output(ctx context.Context, command string, stdin []byte) (Result, error) {
+	return c.Feed(ctx, command, bytes.NewReader(stdin))
+}
+
+// Feed is Output with a standard input that is read while it is sent. It ends where stdin fails, too, which is the caller's
+// to notice; stdin must not block.
+func (c *Conn) Feed(ctx context.Context, command string, stdin io.Reader) (Result, error) {
 	process, err := c.Start(ctx, command)
 	if err != nil {
 		return Result{}, err
@@ -30,7 +37,7 @@ func (c *Conn) Output(ctx context.Context, command string, stdin []byte) (Result
 	streams.Go(func() { stderr.readAll(process.Stderr) })
 	streams.Go(func() {
 		// A command need not read its input: that it ends before is no failure.
-		_, _ = process.Stdin.Write(stdin)
+		_, _ = io.Copy(process.Stdin, stdin)
 		_ = process.Stdin.Close()
 	})
 	// The process is cut off when ctx ends, also where it has ended and the host holds its streams open.

@@ -72,8 +72,8 @@ func (c *Conn) Start(ctx context.Context, command string) (*Process, error) {
 	accepted, err := channel.SendRequest("exec", true, ssh.Marshal(struct{ Command string }{command}))
 	if err == nil && accepted {
 		p.Stdin = &input{channel: channel, conn: c}
-		p.Stdout = &output{Reader: channel, conn: c}
-		p.Stderr = &output{Reader: channel.Stderr(), conn: c}
+		p.Stdout = &output{Reader: channel, process: p}
+		p.Stderr = &output{Reader: channel.Stderr(), process: p}
 		return p, nil
 	}
 	_ = channel.Close()
@@ -180,13 +180,25 @@ func (in *input) Close() error {
 // output is one of a process's streams. The library ends it with io.EOF however it ended.
 type output struct {
 	io.Reader
-	conn *Conn
+	process *Process
 }
 
 func (out *output) Read(data []byte) (int, error) {
 	n, err := out.Reader.Read(data)
-	if err != nil && out.conn.isOver() {
-		err = out.conn.explain(failure.Disconnected, err)
+	if err != nil && out.process.conn.isOver() && !out.process.hasEnded() {
+		err = out.process.conn.explain(failure.Disconnected, err)
 	}
 	return n, err
+}
+
+// hasEnded tells, of a process whose connection is over, whether the host said before how it ended: some servers hang up
+// right after that.
+func (p *Process) hasEnded() bool {
+	<-p.closed // comes with the connection's end, and after all that the host has said
+	select {
+	case <-p.reported:
+		return true
+	default:
+		return false
+	}
 }

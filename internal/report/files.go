@@ -2,8 +2,10 @@ package report
 
 import "time"
 
-// Names of the files beside a client that only last for a visit. Server and client both remove those that were left.
+// Names of files in the folder of a client that a server put on a host. Those of uploads and reports last for a visit only:
+// server and client both remove what was left of them.
 const (
+	ClientPrefix = "muster-client-"  // of a client that a server put there; its hash follows
 	UploadPrefix = ".muster-upload-" // of a client on its way
 	FilePrefix   = "muster-report-"  // of a report that the server fetches
 

@@ -30,11 +30,15 @@ var (
 type NoReportError struct {
 	Noise []byte // what came instead, without blank lines, cut to 8 KiB
 	More  bool   // so much came that ReadHeader stopped reading
+	Err   error  // of the reader, where it did not end in good order
 }
 
 // Error quotes the last line of what came instead: that is where a shell says why it did not run the client.
 func (e *NoReportError) Error() string {
 	text := "report: " + ErrNoReport.Error()
+	if e.Err != nil {
+		return fmt.Sprintf("%s: %v", text, e.Err)
+	}
 	if e.More {
 		return fmt.Sprintf("%s within the first %d bytes of output", text, MaxNoise)
 	}
@@ -46,8 +50,13 @@ func (e *NoReportError) Error() string {
 	return fmt.Sprintf("%s; the last line of output was %.200q", text, last)
 }
 
-// Unwrap returns ErrNoReport.
-func (e *NoReportError) Unwrap() error { return ErrNoReport }
+// Unwrap returns ErrNoReport, and the error of the reader if there is one.
+func (e *NoReportError) Unwrap() []error {
+	if e.Err == nil {
+		return []error{ErrNoReport}
+	}
+	return []error{ErrNoReport, e.Err}
+}
 
 // Frame is a frame's header: what is to come and what came before it.
 //
@@ -123,7 +132,7 @@ func appendHeader(b, sealed []byte, suffix string) ([]byte, error) {
 // line; its line may end in CR LF. ReadHeader reads at most MaxNoise bytes before the header, and blocks until the header
 // has come. The body is to be read from the same r.
 //
-// The error is a *NoReportError where the input ends, or grows beyond MaxNoise, before a header; or it wraps ErrCut,
+// The error is a *NoReportError where the input ends, fails or grows beyond MaxNoise before a header; or it wraps ErrCut,
 // ErrAltered, ErrTooLarge or the error of r.
 func ReadHeader(r *bufio.Reader) (*Frame, error) {
 	var noise []byte
@@ -139,7 +148,7 @@ func ReadHeader(r *bufio.Reader) (*Frame, error) {
 		case isEnd(err):
 			return nil, &NoReportError{Noise: noise}
 		case err != nil:
-			return nil, fmt.Errorf("report: read the frame's header: %w", err)
+			return nil, &NoReportError{Noise: noise, Err: err}
 		}
 		total += length
 	}

@@ -154,6 +154,19 @@ func TestNoReport(t *testing.T) {
 	}
 }
 
+// What came before a connection was lost is worth reading, too.
+func TestNoReportBeforeTheReaderFails(t *testing.T) {
+	lost := errors.New("lost")
+	_, err := ReadHeader(bufio.NewReader(io.MultiReader(strings.NewReader("one\ntw"), iotest.ErrReader(lost))))
+	var none *NoReportError
+	if !errors.As(err, &none) || !errors.Is(err, lost) || !errors.Is(err, ErrNoReport) || err.Error() != "report: no report came: lost" {
+		t.Fatalf("got the error %v", err)
+	}
+	if string(none.Noise) != "one\ntw" || none.More {
+		t.Errorf("the noise is %q", none.Noise)
+	}
+}
+
 func TestNoiseIsBounded(t *testing.T) {
 	for _, text := range []string{"x", "a banner that never ends\n", "\n"} {
 		input := &counter{Reader: forever(text)}

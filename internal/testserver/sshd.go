@@ -13,6 +13,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"golang.org/x/crypto/ssh"
 )
 
 const (
@@ -33,6 +35,11 @@ type SSHDOptions struct {
 	NoSFTP          bool     // no SFTP subsystem
 	Config          []string // lines of sshd_config; a keyword among them replaces our line with it
 	Shell           string   // the user's login shell; empty: /bin/sh. Has an effect only where there is a Password.
+
+	// Setup is a shell script that root runs before each start, in sshd's own folder and where sshd is to run. What it changes
+	// in /etc, of which it has a copy, and in /usr/local and /home, which are empty, is seen there alone, and so is what it
+	// mounts. It needs Linux, root and the right to mount; elsewhere the test is skipped, or fails if CI=true.
+	Setup string
 }
 
 // Sshd is a running sshd.
@@ -50,9 +57,11 @@ type Sshd struct {
 	KeyFile    string // the user's private key
 	KnownHosts string // a known_hosts file that has all of its host keys
 
-	program  string
-	folder   string // what belongs to it
-	isolated bool   // it runs in namespaces of its own
+	folder   string          // what belongs to it
+	keys     string          // the authorized_keys file
+	isolated bool            // it runs in namespaces of its own
+	run      func() []string // the command, for the port, that stays in the foreground and logs to standard error
+	sign     string          // in its log: it listens
 
 	mu  sync.Mutex
 	log *sshdLog // since the last start
@@ -65,47 +74,71 @@ type Sshd struct {
 func SSHD(t testing.TB, o SSHDOptions) *Sshd {
 	t.Helper()
 	program := Need(t, "sshd", "openssh-server")
-	folder := sshdFolder(t)
-	server := &Sshd{
-		Address: "127.0.0.1", KeyFile: filepath.Join(folder, "id_ed25519"),
-		program: program, folder: folder, isolated: canIsolate(),
+	server := newSshd(t, o.Shell, o.Setup)
+	server.sign = "Server listening on"
+	server.keys = filepath.Join(server.folder, "authorized_keys")
+	writeUserKey(t, server.KeyFile, server.keys)
+	if len(o.HostKeys) == 0 {
+		o.HostKeys = []string{"ed25519"}
 	}
-	if server.isolated {
-		server.User, server.Password = sshdUser, sshdPassword
-		server.Home = filepath.Join(folder, "home")
-		writeAccounts(t, folder, server.Home, o.Shell)
+	public := writeHostKeys(t, server.folder, o.HostKeys)
+	server.run = func() []string {
+		if os.Getuid() == 0 && !server.isolated {
+			_ = os.MkdirAll("/run/sshd", 0o755) // without it sshd does not start as root, and says so
+		}
+		return []string{program, "-D", "-e", "-f", filepath.Join(server.folder, "sshd_config")}
+	}
+	return server.listen(t, public, func() { writeSSHDConfig(t, server.folder, server, o) })
+}
+
+// newSshd returns an SSH server that does not run yet, with a folder and, where that is possible, a user of its own.
+func newSshd(t testing.TB, shell, setup string) *Sshd {
+	t.Helper()
+	folder := sshdFolder(t)
+	s := &Sshd{
+		Address: "127.0.0.1", KeyFile: filepath.Join(folder, "id_ed25519"), folder: folder, isolated: canIsolate(),
+	}
+	if s.isolated {
+		s.User, s.Password = sshdUser, sshdPassword
+		s.Home = filepath.Join(folder, "home")
+		writeAccounts(t, folder, s.Home, shell)
 	} else {
 		current, err := user.Current()
 		if err != nil {
 			t.Fatal(err)
 		}
-		server.User = current.Username
+		s.User = current.Username
 	}
-	writeUserKey(t, server.KeyFile, filepath.Join(folder, "authorized_keys"))
-	if len(o.HostKeys) == 0 {
-		o.HostKeys = []string{"ed25519"}
+	if setup != "" {
+		s.NeedPassword(t)
+		writeText(t, filepath.Join(folder, "setup"), setup, 0o600)
 	}
-	public := writeHostKeys(t, folder, o.HostKeys)
+	return s
+}
+
+// listen starts a server on a free port, for which prepare is called, and stops it at the end of the test.
+func (s *Sshd) listen(t testing.TB, public []ssh.PublicKey, prepare func()) *Sshd {
+	t.Helper()
 	t.Cleanup(func() {
-		server.stop()
+		s.stop()
 		if t.Failed() {
-			t.Logf("the log of sshd on port %d:\n%s", server.Port, server.Log())
+			t.Logf("the log of the SSH server on port %d:\n%s", s.Port, s.Log())
 		}
 	})
 	// Between finding a free port and listening on it somebody else may take it.
 	for range 5 {
-		server.Port = freePort(t)
-		writeSSHDConfig(t, folder, server, o)
-		listens, err := server.start()
+		s.Port = freePort(t)
+		prepare()
+		listens, err := s.start()
 		if err != nil {
 			t.Fatal(err)
 		}
 		if listens {
-			server.KnownHosts = writeKnownHosts(t, folder, server.Port, public)
-			return server
+			s.KnownHosts = writeKnownHosts(t, s.folder, s.Port, public)
+			return s
 		}
 	}
-	t.Fatalf("sshd does not start:\n%s", server.Log())
+	t.Fatalf("the SSH server does not start:\n%s", s.Log())
 	return nil
 }
 
@@ -135,6 +168,21 @@ func (s *Sshd) Log() string {
 
 // Folder returns sshd's own folder; its processes have it on their command line.
 func (s *Sshd) Folder() string { return s.folder }
+
+// Restrict puts options before the user's key in authorized_keys, such as restrict or command="…", for logins to come.
+func (s *Sshd) Restrict(t testing.TB, options string) {
+	t.Helper()
+	path := s.keys
+	line, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, key, found := strings.Cut(string(line), "ssh-ed25519 ")
+	if !found {
+		t.Fatalf("%s holds %q", path, line)
+	}
+	writeText(t, path, strings.TrimSpace(options+" ssh-ed25519 "+key)+"\n", 0o644)
+}
 
 // sshdFolder creates the folder for all that sshd needs. The user in it must be able to reach it, which a test's own
 // temporary folder does not allow.
@@ -217,7 +265,7 @@ func (s *Sshd) Stop() { s.stop() }
 
 // start starts sshd and waits until it listens; false if it ended before.
 func (s *Sshd) start() (listens bool, err error) {
-	log := newSSHDLog()
+	log := newSSHDLog(s.sign)
 	command := s.command()
 	command.Stderr = log
 	command.WaitDelay = time.Second // sessions outside of a namespace may outlive it and hold its log open
@@ -259,16 +307,13 @@ func (s *Sshd) stop() {
 	}
 }
 
-// command is sshd in the foreground, logging to its standard error.
+// command is the server in the foreground, logging to its standard error.
 func (s *Sshd) command() *exec.Cmd {
-	config := filepath.Join(s.folder, "sshd_config")
+	words := s.run()
 	if s.isolated {
-		return isolate(s.folder, s.program, "-D", "-e", "-f", config)
+		return isolate(s.folder, words[0], words[1:]...)
 	}
-	if os.Getuid() == 0 {
-		_ = os.MkdirAll("/run/sshd", 0o755) // without it sshd does not start as root, and says so
-	}
-	return exec.Command(s.program, "-D", "-e", "-f", config)
+	return exec.Command(words[0], words[1:]...)
 }
 
 func freePort(t testing.TB) int {

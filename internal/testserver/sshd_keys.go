@@ -18,21 +18,22 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// sshdLog keeps what sshd logs, and tells when it listens.
+// sshdLog keeps what an SSH server logs, and tells when it listens.
 type sshdLog struct {
+	sign      string // that it listens
 	mu        sync.Mutex
 	text      bytes.Buffer
 	once      sync.Once
-	listening chan struct{} // closed when sshd has said so
+	listening chan struct{} // closed when it has said so
 }
 
-func newSSHDLog() *sshdLog { return &sshdLog{listening: make(chan struct{})} }
+func newSSHDLog(sign string) *sshdLog { return &sshdLog{sign: sign, listening: make(chan struct{})} }
 
 func (l *sshdLog) Write(data []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.text.Write(data)
-	if bytes.Contains(l.text.Bytes(), []byte("Server listening on")) {
+	if bytes.Contains(l.text.Bytes(), []byte(l.sign)) {
 		l.once.Do(func() { close(l.listening) })
 	}
 	return len(data), nil

@@ -88,6 +88,40 @@ func TestSSHDHasTheHostKeysAskedFor(t *testing.T) {
 	}
 }
 
+// What a setup changes is seen by sshd, at each start anew, and by nobody else.
+func TestSSHDHasAMachineOfItsOwn(t *testing.T) {
+	const mark = "muster-test-setup"
+	s := testserver.SSHD(t, testserver.SSHDOptions{
+		Setup: "for folder in /etc /usr/local /home; do [ ! -e $folder/" + mark + " ]; echo here >$folder/" + mark + "; done",
+	})
+	content, err := os.ReadFile(s.KeyFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := ssh.ParsePrivateKey(content)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		got, err := login(t, s, ssh.PublicKeys(key), "cat /etc/"+mark+" /usr/local/"+mark+" /home/"+mark+" && id -un")
+		if want := "here\nhere\nhere\n" + s.User; err != nil || got != want {
+			t.Errorf("got %q, %v", got, err)
+		}
+		for _, folder := range []string{"/etc/", "/usr/local/", "/home/"} {
+			if _, err := os.Stat(folder + mark); err == nil {
+				t.Errorf("%s is on the machine itself", folder+mark)
+			}
+		}
+		if err := s.Restart(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.Restrict(t, `command="echo forced"`)
+	if got, err := login(t, s, ssh.PublicKeys(key), "echo free"); err != nil || got != "forced" {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
+
 func TestSSHDStopsWithItsTest(t *testing.T) {
 	var address, folder string
 	t.Run("started", func(t *testing.T) {

@@ -49,6 +49,9 @@ type attempt struct {
 
 // run goes through the stages, within the visit's deadline.
 func (a *attempt) run(ctx context.Context) error {
+	if err := a.host.check(); err != nil {
+		return err
+	}
 	ctx, cancel := within(ctx, "the visit", a.host.Deadlines.Visit)
 	defer cancel()
 	if err := a.connect(ctx); err != nil {
@@ -101,8 +104,15 @@ func (a *attempt) connect(ctx context.Context) (err error) {
 }
 
 // collect runs the client and fetches what it has sealed. If it is gone from where it is remembered to be, it is deployed
-// again, once. If it is gone from where it was just deployed, that is the failure.
-func (a *attempt) collect(ctx context.Context) (*parcel, error) {
+// again, once. If it is gone from where it was just deployed, that is the failure. One that is installed is run where the
+// configuration says, and nothing is asked of the host before.
+func (a *attempt) collect(ctx context.Context) (_ *parcel, err error) {
+	if a.host.Client != "" {
+		if a.known.installed, err = deploy.Standing(a.host.Client); err != nil {
+			return nil, err
+		}
+		return a.fetch(ctx)
+	}
 	if (a.known.installed != deploy.Installed{}) {
 		parcel, err := a.fetch(ctx)
 		if !hasEnded(err) {
@@ -201,7 +211,12 @@ func (a *attempt) fetch(ctx context.Context) (_ *parcel, err error) {
 	}
 	var session *session
 	var frame *report.Frame
-	err = a.stage(ctx, failure.Run, a.host.Deadlines.Run, func(context.Context) (err error) {
+	err = a.stage(ctx, failure.Run, a.host.Deadlines.Run, func(limited context.Context) (err error) {
+		if file != "" { // what can't be fetched is not to be written
+			if _, err := a.conn.Files(limited); err != nil {
+				return withoutSFTP(err)
+			}
+		}
 		if session, err = a.start(ctx, &p.request); err != nil {
 			return err
 		}
@@ -209,7 +224,7 @@ func (a *attempt) fetch(ctx context.Context) (_ *parcel, err error) {
 		return err
 	})
 	if err != nil {
-		return nil, err
+		return nil, a.puzzled(err)
 	}
 	p.read = a.now()
 	a.words.note(frame.Noise)
@@ -234,13 +249,19 @@ func (a *attempt) start(ctx context.Context, request *report.Request) (*session,
 	if err != nil {
 		return nil, failure.New(failure.Run, failure.Configuration, err)
 	}
-	process, err := a.conn.Start(ctx, a.known.installed.Command)
+	command := a.known.installed.Command
+	if a.host.Sudo {
+		command = deploy.WithSudo(command)
+	}
+	process, err := a.conn.Start(ctx, command)
 	if err != nil {
 		return nil, err
 	}
 	s := &session{
 		process: process, stdout: bufio.NewReader(process.Stdout), words: &a.words, heard: make(chan struct{}),
+		installed: a.host.Client != "", sudo: a.host.Sudo,
 	}
+	a.words.conceal(string(line))
 	a.tasks.Go(func() {
 		defer close(s.heard)
 		a.words.listen(process.Stderr)

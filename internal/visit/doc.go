@@ -19,6 +19,10 @@
 // deploy.Installed. If the client turns out to be gone it is deployed again within the same visit, once. A host
 // whose address, port, user or directory was changed in the configuration is a new host.
 //
+// A client that an administrator has installed (Host.Client) is run where it is, and nothing else is asked of the host, so that
+// a key is enough that may run this one command. What a shell, a forced command or sudo says in the place of a report
+// becomes the kind and the advice of the failure.
+//
 // A Visitor may be used by any number of goroutines; visits of one host should follow one another, which is the
 // controller's to see to. The package decides neither when to visit nor what becomes of a visit: that is the observers'.
 package visit

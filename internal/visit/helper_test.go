@@ -149,6 +149,17 @@ func reporting(change func(*report.Request, *report.Report)) sshtest.Handler {
 	}
 }
 
+// counted returns a handler that notes each command before it is run.
+func counted(commands *[]string, run sshtest.Handler) sshtest.Handler {
+	var mu sync.Mutex
+	return func(ctx context.Context, s *sshtest.Session) sshtest.Exit {
+		mu.Lock()
+		*commands = append(*commands, s.Command)
+		mu.Unlock()
+		return run(ctx, s)
+	}
+}
+
 func exit(s *sshtest.Session, err error) sshtest.Exit {
 	if err != nil {
 		_, _ = io.WriteString(s.Stderr, err.Error()+"\n")

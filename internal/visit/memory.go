@@ -22,8 +22,15 @@ type memory struct {
 
 // identity is what makes a host the same one from visit to visit.
 type identity struct {
-	way, address, user, directory string
-	port                          int
+	way, address, user, directory, client string
+	port                                  int
+	sudo                                  bool
+}
+
+func (h *Host) identity() identity {
+	return identity{
+		way: h.Way, address: h.Address, user: h.User, directory: h.Directory, client: h.Client, port: h.Port, sudo: h.Sudo,
+	}
 }
 
 // memories are those of all hosts, by the hosts' names. The zero value is ready for use. A host that is no longer visited
@@ -37,7 +44,7 @@ type memories struct {
 func (m *memories) recall(host *Host) memory {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	now := identity{way: host.Way, address: host.Address, user: host.User, directory: host.Directory, port: host.Port}
+	now := host.identity()
 	if known := m.hosts[host.Name]; known.identity == now {
 		return known
 	}
@@ -48,7 +55,7 @@ func (m *memories) recall(host *Host) memory {
 // in /tmp once that was emptied, where the client is has to be found out, and vetted, at each visit anew.
 func (m *memories) keep(host *Host, known memory) {
 	known.installed.Uploaded = false
-	if known.installed.Shared {
+	if known.installed.Shared || host.Client != "" {
 		known.installed = deploy.Installed{}
 	}
 	m.mu.Lock()

@@ -125,8 +125,17 @@ func TestNoShellBySSHD(t *testing.T) {
 	wantFailure(t, v, failure.Platform, failure.UnknownPlatform, "not available")
 }
 
+// Without SFTP a client can be installed and run; a report that lies in a file can't be fetched, and is not written.
 func TestNoSFTPBySSHD(t *testing.T) {
 	s := testserver.SSHD(t, testserver.SSHDOptions{NoSFTP: true})
 	v := visit.New(visit.Options{Clients: deploytest.Clients(t)}).Visit(t.Context(), sshdHost(t, s), sweep)
-	wantFailure(t, v, failure.Deploy, failure.NoSFTP)
+	wantReport(t, v)
+	host := sshdHost(t, s)
+	host.Transfer = visit.File
+	v = visit.New(visit.Options{Clients: deploytest.Clients(t)}).Visit(t.Context(), host, sweep)
+	wantFailure(t, v, failure.Run, failure.NoSFTP, "transfer=")
+	left, err := os.ReadDir(filepath.Join(s.Home, ".cache/muster"))
+	if err != nil || len(left) != 1 {
+		t.Errorf("the client's folder holds %v, %v", left, err)
+	}
 }

@@ -18,6 +18,8 @@ type session struct {
 	stdout  *bufio.Reader
 	words   *transcript
 	heard   chan struct{} // closed when all of its log has been read
+
+	installed, sudo bool // by an administrator; it is run by sudo
 }
 
 // noReport says that the client did not report.
@@ -42,27 +44,25 @@ func (s *session) header() (*report.Frame, error) {
 		return frame, err
 	}
 	s.words.note(none.Noise)
-	if none.More {
-		return nil, &noReport{kind: failure.NoReport, text: none.Error(), cause: err}
+	switch {
+	case none.Err != nil:
+		return nil, none.Err
+	case none.More:
+		text := fmt.Sprintf("no report came within the first %d bytes of output", report.MaxNoise) + s.words.last()
+		return nil, &noReport{kind: failure.NoReport, text: text, cause: err}
 	}
 	status, ending := s.end()
-	words := s.words.last()
 	var failed *failure.Error
 	switch {
 	case errors.As(ending, &failed) && failed.Kind == failure.ClientFailed:
 		return nil, &noReport{
 			kind: failure.ClientFailed, ended: true, cause: ending, advice: failed.Advice,
-			text: fmt.Sprintf("%v, without a report%s", failed.Err, words),
+			text: fmt.Sprintf("%v, without a report%s", failed.Err, s.words.last()),
 		}
 	case ending != nil:
 		return nil, ending
-	case status == 0 && len(none.Noise) > 0:
-		return nil, &noReport{kind: failure.NoReport, ended: true, cause: err, text: "the output holds no report" + words}
 	}
-	return nil, &noReport{
-		kind: failure.ClientFailed, ended: true, cause: err,
-		text: fmt.Sprintf("the client ended with exit status %d and without a report%s", status, words),
-	}
+	return nil, s.unreported(status, none)
 }
 
 // end tells the client to stop, waits until it has, and returns its exit status.

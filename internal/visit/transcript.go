@@ -30,6 +30,15 @@ type transcript struct {
 	head []byte
 	tail []byte // at most twice tailLimit
 	lost int    // bytes between head and tail that are gone
+
+	requests []string // that were sent, with the keys of their seals: some hosts repeat what they are sent
+}
+
+// conceal has a request that was sent left out of what is shown.
+func (t *transcript) conceal(request string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.requests = append(t.requests, request)
 }
 
 // Write takes down p. It never fails.
@@ -100,7 +109,11 @@ func (t *transcript) last() string {
 
 // printable makes text fit for a log, line by line.
 func (t *transcript) printable(text []byte) string {
-	lines := strings.Split(strings.TrimSpace(t.secret.hide(string(text))), "\n")
+	shown := t.secret.hide(string(text))
+	for _, request := range t.requests {
+		shown = strings.ReplaceAll(shown, request, "(request)")
+	}
+	lines := strings.Split(strings.TrimSpace(shown), "\n")
 	for i, line := range lines {
 		line = strings.ReplaceAll(strings.TrimSuffix(line, "\r"), "\t", " ")
 		lines[i] = report.Visible(line, 0)

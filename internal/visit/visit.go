@@ -43,6 +43,8 @@ type Host struct {
 	HostKeys  *remote.HostKeys
 	KnownAs   string
 	Directory string
+	Client    string // path of a client that is installed on the host; empty: it is uploaded
+	Sudo      bool   // the client is run by sudo -n
 	Transfer  Transfer
 	Deadlines Deadlines
 	Through   remote.Gateway // what it is reached through; nil: it is reached directly

@@ -1,12 +1,14 @@
 package config
 
 import (
+	"context"
 	_ "embed"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 )
@@ -139,10 +141,29 @@ func Schema() []byte { return []byte(schema) }
 // and what is optional stand in comments. The caller owns the result.
 func Example() []byte { return []byte(example) }
 
-// Load reads, checks and resolves a configuration. The error is a [Mistakes] where the document is at fault, and wraps
-// the operating system's (fs.ErrNotExist, fs.ErrPermission) where it can't be read. Paths in the document are relative
-// to the document's folder.
+// Load is [LoadContext] with a context that does not end.
 func Load(path string) (*Config, error) {
+	return LoadContext(context.Background(), path)
+}
+
+// LoadContext reads, checks and resolves a configuration, and runs the commands that it has hosts from. The error is a
+// [Mistakes] where a document or a command is at fault, and wraps the operating system's (fs.ErrNotExist,
+// fs.ErrPermission) where the configuration can't be read. Relative paths in a document begin at the document's folder.
+// Cancelling ctx ends a command; the error is ctx's then.
+func LoadContext(ctx context.Context, path string) (*Config, error) {
+	config, err := load(path, runner(ctx))
+	if err != nil && ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	return config, err
+}
+
+// LoadSettings is [Load] for those who need no hosts: no command is run, and the hosts of commands are left out.
+func LoadSettings(path string) (*Config, error) {
+	return load(path, nil)
+}
+
+func load(path string, run func(Command) ([]byte, error)) (*Config, error) {
 	file, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%w: write one with muster init, or name another with -c", err)
@@ -164,22 +185,31 @@ func Load(path string) (*Config, error) {
 	}
 	environment := System()
 	environment.Access = accessOf(info)
+	environment.Run = run
 	return Parse(path, document, environment)
 }
 
-// Parse checks and resolves a document that was read from the path file. It reads nothing itself but asks environment,
-// and keeps no reference to document. The error is a [Mistakes].
+// Parse checks and resolves a document that was read from the path file. It reads and runs nothing itself but asks
+// environment, and keeps no reference to document. The error is a [Mistakes].
 func Parse(file string, document []byte, environment Environment) (*Config, error) {
-	notes := newNotes(file, document)
+	folder, err := filepath.Abs(filepath.Dir(file))
+	if err != nil {
+		folder = filepath.Dir(file)
+	}
+	notes := &notes{}
+	first := notes.enter(&source{file: file, document: document, folder: folder, access: environment.Access})
 	if len(document) > MaxSize {
 		notes.add(0, "the configuration is larger than %d MiB", MaxSize>>20)
 		return nil, notes.mistakes()
 	}
-	root := read(document, notes)
+	root := read(first, notes)
 	if root == nil {
 		return nil, notes.mistakes()
 	}
-	config := resolve(file, root, environment, notes)
+	r := &resolver{notes: notes, environment: environment, doubted: map[string]bool{}}
+	(&includer{resolver: r, bytes: MaxSize - len(document), files: mostFiles}).include(&root.contents)
+	(&asker{resolver: r}).ask(&root.contents)
+	config := r.resolve(file, root)
 	if mistakes := notes.mistakes(); len(mistakes) > 0 {
 		return nil, mistakes
 	}

@@ -179,7 +179,7 @@ func TestSchemaDefaults(t *testing.T) {
 	for _, section := range strings.Split(manual(t), "\n## ") {
 		maps.Copy(documented, rows(section))
 	}
-	for _, attribute := range []string{"interval", "parallel", "log-level", "log-format", "keep", "size", "age", "security", "timeout", "port", "transfer",
+	for _, attribute := range []string{"interval", "parallel", "log-level", "log-format", "keep", "size", "age", "security", "port", "transfer",
 		"sessions", "client", "sudo", "agent", "authentication", "host-keys",
 		"dial", "handshake", "authentication", "platform", "deploy", "run", "receive", "visit"} {
 		pattern := regexp.MustCompile(`<xs:attribute name="` + attribute + `" [^>]*>\s*<xs:annotation><xs:documentation>[^<]*Default: ` +

@@ -18,11 +18,23 @@ type musterElement struct {
 	Database *databaseElement `element:"database"`
 	Queue    *queueElement    `element:"queue"`
 	Mail     *mailElement     `element:"mail"`
+	contents
+}
+
+// terms is what holds for all hosts in an element.
+type terms struct {
 	Timeouts *timeoutsElement `element:"timeouts"`
 	Limits   []*limitElement  `element:"limit"`
-	Groups   []*groupElement  `element:"group"`
-	Jumps    []*jumpElement   `element:"jump"`
-	Hosts    []*hostElement   `element:"host"`
+}
+
+// contents is what stands in <muster> as well as in a group.
+type contents struct {
+	terms
+	Includes []*includeElement `element:"include"`
+	Groups   []*groupElement   `element:"group"`
+	Jumps    []*jumpElement    `element:"jump"`
+	Hosts    []*hostElement    `element:"host"`
+	Printed  []*hostsElement   `element:"hosts"`
 }
 
 type serverElement struct {
@@ -96,9 +108,6 @@ type inheritable struct {
 	Client    *attribute[client]    `attribute:"client"`
 	Sudo      *attribute[yesNo]     `attribute:"sudo"`
 	Mail      *attribute[mailboxes] `attribute:"mail"`
-
-	Timeouts *timeoutsElement `element:"timeouts"`
-	Limits   []*limitElement  `element:"limit"`
 }
 
 // machine is what a host and a jump host have of their own.
@@ -111,16 +120,16 @@ type machine struct {
 type groupElement struct {
 	element
 	inheritable
-	Name   *attribute[groupName] `attribute:"name"`
-	Groups []*groupElement       `element:"group"`
-	Jumps  []*jumpElement        `element:"jump"`
-	Hosts  []*hostElement        `element:"host"`
+	contents
+	Name *attribute[groupName] `attribute:"name"`
 }
 
 type hostElement struct {
 	element
 	machine
 	inheritable
+	terms
+	command string // that printed it; empty: it stands in a document
 }
 
 type jumpElement struct {
@@ -128,6 +137,19 @@ type jumpElement struct {
 	machine
 	loginAttributes
 	Sessions *attribute[count] `attribute:"sessions"`
+}
+
+// includeElement stands for what is in other files.
+type includeElement struct {
+	element
+	File *attribute[pattern] `attribute:"file" required:"true"`
+}
+
+// hostsElement stands for the hosts that a command prints.
+type hostsElement struct {
+	element
+	Command *attribute[command]  `attribute:"command" required:"true"`
+	Timeout *attribute[duration] `attribute:"timeout"`
 }
 
 type timeoutsElement struct {

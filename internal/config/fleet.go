@@ -1,7 +1,6 @@
 package config
 
 import (
-	"cmp"
 	"net"
 	"slices"
 	"strconv"
@@ -32,6 +31,7 @@ type scope struct {
 type placed struct {
 	at       int
 	kind     string // of element: host or jump
+	title    string // as a message begins with it
 	named    bool   // by name="…", not by its address
 	subject  *mark  // what its name comes from
 	own      *mark  // its own via="…"
@@ -57,8 +57,8 @@ func (r *resolver) fleet(root *musterElement, mail *Mail) []Host {
 	if mail != nil {
 		outermost.mail = mail.To
 	}
-	r.members(members{root.Groups, root.Jumps, root.Hosts}, outermost)
-	slices.SortStableFunc(r.machines, func(a, b *placed) int { return cmp.Compare(a.at, b.at) })
+	r.members(&root.contents, outermost)
+	slices.SortStableFunc(r.machines, func(a, b *placed) int { return r.compare(a.at, b.at) })
 	hosts := r.gather()
 	r.checkNames()
 	for _, p := range r.machines {
@@ -99,31 +99,24 @@ func defaultTimeouts() Timeouts {
 	}
 }
 
-// members is what stands in a group, or in <muster>.
-type members struct {
-	groups []*groupElement
-	jumps  []*jumpElement
-	hosts  []*hostElement
-}
-
-func (r *resolver) members(m members, s scope) {
-	for _, jump := range m.jumps {
+func (r *resolver) members(c *contents, s scope) {
+	for _, jump := range c.Jumps {
 		r.jump(jump, s)
 	}
-	for _, host := range m.hosts {
+	for _, host := range c.Hosts {
 		r.host(host, s)
 	}
-	for _, group := range m.groups {
-		inner := r.within(&group.inheritable, s)
+	for _, group := range c.Groups {
+		inner := r.within(&group.inheritable, &group.terms, s)
 		if name, ok := group.Name.given(); ok {
 			inner.groups = append(slices.Clip(s.groups), string(name))
 		}
-		r.members(members{group.Groups, group.Jumps, group.Hosts}, inner)
+		r.members(&group.contents, inner)
 	}
 }
 
 // within returns what holds inside an element that may say otherwise than what surrounds it.
-func (r *resolver) within(e *inheritable, s scope) scope {
+func (r *resolver) within(e *inheritable, t *terms, s scope) scope {
 	s.login = r.loginWithin(&e.loginAttributes, s.login)
 	s.transfer = string(e.Transfer.or(transfer(s.transfer)))
 	s.directory = string(e.Directory.or(directory(s.directory)))
@@ -133,18 +126,21 @@ func (r *resolver) within(e *inheritable, s scope) scope {
 	if e.Client != nil {
 		s.client = e.Client
 	}
-	s.timeouts = r.timeouts(e.Timeouts, s.timeouts)
-	s.limits = r.limits(e.Limits, s.limits)
+	s.timeouts = r.timeouts(t.Timeouts, s.timeouts)
+	s.limits = r.limits(t.Limits, s.limits)
 	return s
 }
 
 func (r *resolver) host(e *hostElement, s scope) {
-	s = r.within(&e.inheritable, s)
+	s = r.within(&e.inheritable, &e.terms, s)
 	p := r.place(&e.machine, &e.loginAttributes, s)
 	if p == nil {
 		return
 	}
-	p.at, p.kind = e.at, "host"
+	p.at, p.kind, p.title = e.at, "host", "this <host>"
+	if e.command != "" {
+		p.title = printedBy(p.host.Name, e.command)
+	}
 	h := p.host
 	h.Transfer, h.Directory, h.Sudo, h.Mail, h.Limits = s.transfer, s.directory, s.sudo, s.mail, s.limits
 	h.Client, _ = strings.CutPrefix(string(s.client.or("upload")), "installed:")
@@ -165,7 +161,7 @@ func (r *resolver) jump(e *jumpElement, s scope) {
 	if p == nil {
 		return
 	}
-	p.at, p.kind = e.at, "jump"
+	p.at, p.kind, p.title = e.at, "jump", "this <jump>"
 	p.host.Sessions = int(e.Sessions.or(defaultSessions))
 	r.jumps = append(r.jumps, p.host.Name)
 	r.machines = append(r.machines, p)
@@ -225,13 +221,14 @@ func (r *resolver) checkNames() {
 		case !taken:
 			first[key] = p
 		case p.named:
-			r.wrong(p.subject, "the %s on line %d has this name: names must differ, not only in case", other.kind, r.line(other.at))
+			r.wrong(p.subject, "the %s %s has this name: names must differ, not only in case", other.kind,
+				r.where(other.at, p.at))
 		case p.kind != other.kind:
-			r.wrong(p.subject, `the %s on line %d is called %s too: leave the <jump> out, since via="…" may name a host as well`,
-				other.kind, r.line(other.at), quoted(other.host.Name))
+			r.wrong(p.subject, `the %s %s is called %s too: leave the <jump> out, since via="…" may name a host as well`,
+				other.kind, r.where(other.at, p.at), quoted(other.host.Name))
 		default:
-			r.wrong(p.subject, `the %s on line %d is called %s too: give one of them a name="…" of its own`,
-				other.kind, r.line(other.at), quoted(other.host.Name))
+			r.wrong(p.subject, `the %s %s is called %s too: give one of them a name="…" of its own`,
+				other.kind, r.where(other.at, p.at), quoted(other.host.Name))
 		}
 	}
 }

@@ -263,13 +263,13 @@ func (r *resolver) settle(p *placed) {
 		}
 	}
 	if h.User == "" && !l.userWrong {
-		r.add(p.at, `this <%s> has no user, and the name of your own is not known: `+
-			`say user="…" here or in a group around it`, p.kind)
+		r.add(p.at, `%s has no user, and the name of your own is not known: `+
+			`say user="…" here or in a group around it`, p.title)
 	}
 	r.checkLogin(p)
 	if len(h.KnownHosts)+len(h.Fingerprints) == 0 && !l.knownWrong && !p.pinWrong {
-		r.add(p.at, `this <%s> has no host keys to be verified by: say known-hosts="…" here or in a group around it, `+
-			"since your home directory is not known", p.kind)
+		r.add(p.at, `%s has no host keys to be verified by: say known-hosts="…" here or in a group around it, `+
+			"since your home directory is not known", p.title)
 	}
 }
 
@@ -281,8 +281,8 @@ func (r *resolver) checkLogin(p *placed) {
 	}
 	hasKey := len(h.Keys) > 0 || h.Agent != ""
 	if !hasKey && h.Password.Empty() {
-		r.add(p.at, `this <%s> has no way to log in: say key="…", agent="…" or password="…" here or in a group around it`,
-			p.kind)
+		r.add(p.at, `%s has no way to log in: say key="…", agent="…" or password="…" here or in a group around it`,
+			p.title)
 		return
 	}
 	if len(l.certificates) > 0 && !hasKey && l.certificate != nil && !l.certificate.wrong {
@@ -299,7 +299,7 @@ func (r *resolver) checkLogin(p *placed) {
 		if hasKey {
 			has = `only keys, which publickey alone uses`
 		}
-		r.wrong(l.restricted, "leaves the <%s> on line %d no way to log in: it has %s", p.kind, r.line(p.at), has)
+		r.wrong(l.restricted, "leaves the <%s> %s no way to log in: it has %s", p.kind, r.where(p.at, l.restricted.at), has)
 	}
 }
 

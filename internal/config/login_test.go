@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -110,10 +111,11 @@ func TestWhatTheDocumentSays(t *testing.T) {
 			`<group key="k"><host address="a" ` + attributes + `/></group>`,
 			`<group key="k" ` + attributes + `><group><host address="a"/></group></group>`,
 		} {
-			notes := newNotes(file, []byte(muster(document)))
+			notes := &notes{}
+			from := notes.enter(&source{file: file, document: []byte(muster(document)), folder: filepath.Dir(file)})
 			r := resolver{notes: notes, environment: fixture(), doubted: map[string]bool{}}
 			r.learnStatistics()
-			r.fleet(read([]byte(muster(document)), notes), nil)
+			r.fleet(read(from, notes), nil)
 			if got := r.machines[0].login.said; got != want || len(notes.list) > 0 {
 				t.Errorf("%s: %+v, %v", document, got, notes.mistakes())
 			}

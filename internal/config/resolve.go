@@ -17,9 +17,9 @@ const longestSecret = 64 << 10
 type resolver struct {
 	*notes
 	environment Environment
-	folder      string // of the configuration, which paths are relative to
 	statistics  map[string]report.Definition
 	names       []string  // of statistics
+	incomplete  bool      // a command was not run, so that hosts are missing
 	known       []string  // files of host keys, where the document names none
 	machines    []*placed // hosts and jump hosts, in the order of the document once all are there
 	jumps       []string  // their names
@@ -30,12 +30,7 @@ type resolver struct {
 	receivers   *mark           // the first mail="…" that names somebody; nil: there is none
 }
 
-func resolve(file string, root *musterElement, environment Environment, notes *notes) *Config {
-	folder, err := filepath.Abs(filepath.Dir(file))
-	if err != nil {
-		folder = filepath.Dir(file)
-	}
-	r := &resolver{notes: notes, environment: environment, folder: folder, doubted: map[string]bool{}}
+func (r *resolver) resolve(file string, root *musterElement) *Config {
 	r.learnStatistics()
 	config := &Config{File: file}
 	if root.Server == nil {
@@ -215,7 +210,7 @@ func (r *resolver) optionalFile(a *attribute[optionalPath]) string {
 	return r.resolved(&a.mark, string(value))
 }
 
-// resolved returns a path with ~ expanded and, where it is relative, beginning at the configuration's folder.
+// resolved returns a path with ~ expanded and, where it is relative, beginning at the folder of the file it stands in.
 func (r *resolver) resolved(m *mark, path string) string {
 	if rest, ok := strings.CutPrefix(path, "~"); ok {
 		if r.environment.Home == "" {
@@ -227,14 +222,17 @@ func (r *resolver) resolved(m *mark, path string) string {
 	if filepath.IsAbs(path) {
 		return filepath.Clean(path)
 	}
-	return filepath.Join(r.folder, path)
+	return filepath.Join(r.source(m.at).folder, path)
 }
 
 // secret finds a password: in the environment, in a file, or in the attribute itself.
 func (r *resolver) secret(a *attribute[password]) Secret {
 	value, ok := a.given()
-	if !ok || value == "" {
+	switch {
+	case !ok || value == "":
 		return Secret{}
+	case a.printed:
+		return NewSecret(string(value))
 	}
 	if variable, ok := strings.CutPrefix(string(value), "env:"); ok {
 		return r.secretOfVariable(&a.mark, variable)
@@ -242,7 +240,7 @@ func (r *resolver) secret(a *attribute[password]) Secret {
 	if file, ok := strings.CutPrefix(string(value), "file:"); ok {
 		return r.secretOfFile(&a.mark, r.resolved(&a.mark, file))
 	}
-	if access := r.environment.Access; access.exposed() {
+	if access := r.source(a.at).access; access.exposed() {
 		r.wrong(&a.mark, "others can read this file (its mode is %04o), so it may hold no %s: "+
 			"chmod 600 it, or say env:NAME or file:PATH", access.Mode.Perm(), a.name)
 	}
@@ -296,7 +294,7 @@ func (r *resolver) doubt(root *musterElement, config *Config) {
 	case config.Mail != nil && r.receivers == nil:
 		r.warn(root.Mail.at, `nobody is mailed: name receivers by to="…" here, or by mail="…" of a group or host`)
 	}
-	if len(config.Hosts) == 0 {
+	if len(config.Hosts) == 0 && !r.incomplete {
 		r.warn(root.at, "there is no <host>: nothing will be visited")
 	}
 }

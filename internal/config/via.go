@@ -192,17 +192,20 @@ func (r *resolver) imply(p *placed, w *way, text string, through *Host) *Host {
 			err = fmt.Errorf("the user %w", err)
 		}
 	}
+	if err != nil && r.incomplete {
+		return nil // it may be a host that is missing
+	}
 	if err != nil {
 		r.wrong(w.mark, "%s is neither the name of a <jump> or <host> nor [user@]address[:port]: %s", quoted(text),
 			r.meant(text, err))
 		return nil
 	}
-	if near := nearest(text, r.jumps); near != "" && !r.doubted[text] {
+	if near := nearest(text, r.jumps); near != "" && !r.doubted[text] && !r.incomplete {
 		r.doubted[text] = true
 		r.warn(w.mark.at, "%s: there is no <jump> or <host> called %s, so it is an address: did you mean %s?", w.mark,
 			quoted(text), near)
 	}
-	q := placed{at: p.at, kind: p.kind, login: p.login}
+	q := placed{at: p.at, kind: p.kind, title: p.title, login: p.login}
 	q.login.said.port, q.login.port = number > 0, cmp.Or(number, sshPort)
 	q.login.said.knownAs, q.login.knownAs = false, ""
 	if found {

@@ -63,7 +63,7 @@ func reloaded(t *testing.T, server config.Server, do func(t *testing.T, c *Contr
 		go func() { done <- c.Serve(ctx) }()
 		synctest.Wait()
 		do(t, c, v, func(change func(*config.Config)) (*Reloaded, error) {
-			c.load = func() (*config.Config, error) {
+			c.load = func(context.Context) (*config.Config, error) {
 				next := *c.plan.Load().config
 				next.Hosts = slices.Clone(next.Hosts)
 				change(&next)
@@ -189,7 +189,7 @@ func TestARefusedConfigurationChangesNothing(t *testing.T) {
 		c.manager = m
 		before := c.plan.Load()
 		mistake := errors.New("muster.xml:3:\nno such element")
-		c.load = func() (*config.Config, error) { return nil, mistake }
+		c.load = func(context.Context) (*config.Config, error) { return nil, mistake }
 		if _, err := c.Reload(t.Context(), true); !errors.Is(err, ErrConfiguration) || !errors.Is(err, mistake) {
 			t.Errorf("Reload = %v", err)
 		}
@@ -200,7 +200,7 @@ func TestARefusedConfigurationChangesNothing(t *testing.T) {
 		if got := m.all(); !slices.Equal(got, []string{"reloading", "ready"}) || !strings.Contains(m.words[1], "refused") || strings.Contains(m.words[1], "\n") {
 			t.Errorf("the manager is told %q", m.words)
 		}
-		c.load = func() (*config.Config, error) { return before.config, nil }
+		c.load = func(context.Context) (*config.Config, error) { return before.config, nil }
 		if _, err := c.Reload(t.Context(), false); err != nil {
 			t.Error(err)
 		}
@@ -251,7 +251,7 @@ func TestAVisitUnderWayGoesOn(t *testing.T) {
 		f.took = map[string]time.Duration{"h0": 30 * time.Second}
 		ctx, cancel := context.WithTimeout(t.Context(), 59*time.Second)
 		defer cancel()
-		c.load = func() (*config.Config, error) {
+		c.load = func(context.Context) (*config.Config, error) {
 			next := *c.plan.Load().config
 			next.Hosts = []config.Host{next.Hosts[0]}
 			next.Hosts[0].Port++
@@ -335,7 +335,7 @@ func (r *rig) reload(c *Controller, change func(*config.Config)) *Reloaded {
 		next.Mail = &mail
 	}
 	change(&next)
-	c.load = func() (*config.Config, error) { return &next, nil }
+	c.load = func(context.Context) (*config.Config, error) { return &next, nil }
 	reloaded, err := c.Reload(r.t.Context(), true)
 	if err != nil {
 		r.t.Fatal(err)
@@ -435,7 +435,7 @@ func TestAnotherDatabase(t *testing.T) {
 	// One that is none is refused, and all goes on.
 	next := *r.config
 	next.Database.URL = "oracle:x"
-	c.load = func() (*config.Config, error) { return &next, nil }
+	c.load = func(context.Context) (*config.Config, error) { return &next, nil }
 	if _, err := c.Reload(t.Context(), true); !errors.Is(err, ErrConfiguration) {
 		t.Errorf("Reload = %v", err)
 	}
@@ -510,11 +510,11 @@ func TestAskReload(t *testing.T) {
 	c, stop := r.serve()
 	next := *r.config
 	next.Hosts = next.Hosts[:1]
-	c.load = func() (*config.Config, error) { return &next, nil }
+	c.load = func(context.Context) (*config.Config, error) { return &next, nil }
 	if got, err := AskReload(t.Context(), r.config); err != nil || got.Removed != 2 || got.Hosts != 1 {
 		t.Errorf("AskReload = %+v, %v", got, err)
 	}
-	c.load = func() (*config.Config, error) { return nil, errors.New("line 3 is wrong") }
+	c.load = func(context.Context) (*config.Config, error) { return nil, errors.New("line 3 is wrong") }
 	if _, err := AskReload(t.Context(), r.config); !errors.Is(err, ErrConfiguration) || !strings.Contains(err.Error(), "line 3 is wrong") {
 		t.Errorf("AskReload = %v", err)
 	}

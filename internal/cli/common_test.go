@@ -17,11 +17,11 @@ func TestDurationsInLogs(t *testing.T) {
 	} {
 		var text, lines bytes.Buffer
 		for format, out := range map[string]*bytes.Buffer{"text": &text, "json": &lines} {
-			log, closer, err := newLogger(config.Server{LogLevel: "info", LogFormat: format}, out, false)
+			log, err := newLogging(config.Server{LogLevel: "info", LogFormat: format}, out, false)
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer closer.Close()
+			defer log.Close()
 			log.With("timeout", took).Info("visit ended", "took", took)
 		}
 		var line struct{ Took, Timeout string }

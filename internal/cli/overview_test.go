@@ -1,11 +1,13 @@
 package cli
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"muster/internal/controller"
+	"muster/internal/failure"
 	"muster/internal/health"
 	"muster/internal/outbox"
 )
@@ -54,6 +56,35 @@ func TestOverviewSaysWhatAPersonShouldKnow(t *testing.T) {
 		}
 	}
 	if strings.Contains(out.String(), "\x1b") || strings.Contains(out.String(), "held against limits") {
+		t.Errorf("it says\n%q", out.String())
+	}
+}
+
+func TestOverviewSaysHowAServerGoesAboutItsWork(t *testing.T) {
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.Local)
+	s := &controller.Serving{
+		Loaded: now.Add(-time.Hour), Refused: now, Reason: "muster.xml:3:\x1b[31m no such element", Restart: []string{"<queue>"},
+		Next: now.Add(time.Minute),
+	}
+	for i := range aloneMost + 2 {
+		s.Alone = append(s.Alone, controller.LeftAlone{
+			Host: fmt.Sprint("h", i), Failures: 4, Stage: failure.Dial, Kind: failure.Refused, Next: now.Add(5 * time.Minute),
+		})
+	}
+	var out strings.Builder
+	printOverview(&out, &controller.Overview{Serving: s}, now)
+	for _, want := range []string{
+		"h0: left alone for a while after 4 failures, the last with refused (dial): next attempt at 2026-03-01 12:05:00\n",
+		"and 2 hosts more are left alone\n",
+		"configuration: that of 2026-03-01 11:00:00 is in use; the one that was read at 2026-03-01 12:00:00 is refused: muster.xml:3:",
+		"configuration: <queue> has changed, which needs a restart of the server\n",
+		"next sweep: at 2026-03-01 12:01:00\n",
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("there is no %q in\n%s", want, out.String())
+		}
+	}
+	if strings.Contains(out.String(), "\x1b") || strings.Contains(out.String(), "h20:") {
 		t.Errorf("it says\n%q", out.String())
 	}
 }

@@ -28,7 +28,7 @@ Exit status: 0 done; 2 the configuration is refused, or usage; 3 no server runs,
 
 // Run asks the server.
 func (c reloadCommand) Run(ctx context.Context, env Env) error {
-	cfg, err := c.loadFleet(ctx)
+	cfg, err := c.loadSettings()
 	if err != nil {
 		return err
 	}

@@ -76,9 +76,9 @@ type server struct {
 
 // opening says how a server is opened.
 type opening struct {
-	progress *progress                      // where the configuration names no log file the log goes above it; nil: none
-	load     func() (*config.Config, error) // reads the configuration anew; nil: it stays as it is
-	managed  bool                           // whoever started the server, such as systemd, is told how it does
+	progress *progress                                     // where the configuration names no log file the log goes above it; nil: none
+	load     func(context.Context) (*config.Config, error) // reads the configuration anew; nil: it stays as it is
+	managed  bool                                          // whoever started the server, such as systemd, is told how it does
 }
 
 // openServer makes the controller that the configuration asks for, with its log.

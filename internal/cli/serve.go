@@ -47,7 +47,7 @@ func (c serveCommand) Run(ctx context.Context, env Env) error {
 	if err != nil {
 		return err
 	}
-	s, err := openServer(ctx, env, cfg, opening{load: func() (*config.Config, error) { return c.loadFleet(ctx) }, managed: true})
+	s, err := openServer(ctx, env, cfg, opening{load: c.loadFleet, managed: true})
 	if err != nil {
 		return err
 	}
@@ -77,16 +77,16 @@ func (c serveCommand) Run(ctx context.Context, env Env) error {
 // reloading reads the configuration of a server anew, and has its log follow. One goroutine at a time uses it.
 type reloading struct {
 	log     *logging
-	load    func() (*config.Config, error)
+	load    func(context.Context) (*config.Config, error)
 	waiting prepared // of a configuration that is not adopted yet
 }
 
 // read opens the log file anew, whatever becomes of the configuration, and reads that.
-func (r *reloading) read() (*config.Config, error) {
+func (r *reloading) read(ctx context.Context) (*config.Config, error) {
 	if err := r.log.reopen(); err != nil {
 		r.log.Error("the log goes on in the file that was open", "err", err)
 	}
-	next, err := r.load()
+	next, err := r.load(ctx)
 	if err != nil {
 		return nil, err
 	}

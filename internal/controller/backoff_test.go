@@ -50,7 +50,7 @@ func TestGapsDoubleUpToTheBound(t *testing.T) {
 func TestAHostThatFailsIsVisitedLessOften(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, v, h := spreadController(t, 3, config.Server{Interval: time.Minute, Spread: 6 * time.Second, Backoff: 4 * time.Minute})
-		v.fails = map[string]bool{"h1": true}
+		v.fail("h1")
 		begin := time.Now()
 		turn := place("h1", 6*time.Second)
 		ctx, cancel := context.WithCancel(t.Context())
@@ -59,8 +59,8 @@ func TestAHostThatFailsIsVisitedLessOften(t *testing.T) {
 		time.Sleep(12*time.Minute + 30*time.Second)
 		synctest.Wait()
 		var want []time.Duration
-		for _, minute := range []time.Duration{0, 1, 3, 7, 11} {
-			want = append(want, minute*time.Minute+turn)
+		for _, minutes := range []int{0, 1, 3, 7, 11} {
+			want = append(want, time.Duration(minutes)*time.Minute+turn)
 		}
 		if got := v.of("h1", begin); !slices.Equal(got, want) {
 			t.Errorf("h1 is visited after %v, want %v", got, want)
@@ -81,9 +81,7 @@ func TestAHostThatFailsIsVisitedLessOften(t *testing.T) {
 		}
 
 		// It is back, which is noticed within the bound; and then it is like any other.
-		v.mu.Lock()
-		v.fails = nil
-		v.mu.Unlock()
+		v.fail()
 		time.Sleep(4 * time.Minute)
 		synctest.Wait()
 		if n := len(c.Serving().Alone); n != 0 || len(v.times["h1"]) != 7 {
@@ -148,7 +146,7 @@ func TestFailuresAreForgotten(t *testing.T) {
 func TestRunLeavesNobodyAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, v, _ := spreadController(t, 1, config.Server{Interval: time.Minute, Backoff: time.Hour})
-		v.fails = map[string]bool{"h0": true}
+		v.fail("h0")
 		for range 5 {
 			if s, err := c.Run(t.Context()); err != nil || len(s.Failed) != 1 {
 				t.Errorf("summary: %+v, %v", s, err)

@@ -50,7 +50,7 @@ type Options struct {
 	Now       func() time.Time // the clock; nil: time.Now
 	Version   string           // of the program
 	// Load reads the configuration anew, for Reload; nil: there is nothing to be reloaded. One that is returned is complete.
-	Load    func() (*config.Config, error)
+	Load    func(ctx context.Context) (*config.Config, error)
 	Adopted func()  // called when the configuration that was read last is the one in use; nil: nothing is
 	Manager Manager // told how Serve does; nil: nobody is
 }
@@ -112,7 +112,7 @@ type Controller struct {
 	names     names
 	closers   []io.Closer // closed last in, first out
 
-	load      func() (*config.Config, error)
+	load      func(ctx context.Context) (*config.Config, error)
 	adopted   func()
 	forget    func(keep func(host string) bool) // what is remembered of hosts that are not kept
 	manager   Manager

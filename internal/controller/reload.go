@@ -43,10 +43,13 @@ func (c *Controller) Reload(ctx context.Context, afresh bool) (*Reloaded, error)
 	if c.load == nil {
 		return nil, fmt.Errorf("%w: it was not read from a file", ErrConfiguration)
 	}
-	next, err := c.load()
+	next, err := c.load(ctx)
 	var r *Reloaded
 	if err == nil {
 		r, err = c.adopt(ctx, next, afresh)
+	}
+	if err != nil && ctx.Err() != nil {
+		return nil, fmt.Errorf("the configuration was not read to its end: %w", ctx.Err())
 	}
 	if err != nil {
 		c.refuse(ctx, err)

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -58,12 +59,13 @@ func reloaded(t *testing.T, server config.Server, do func(t *testing.T, c *Contr
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		c, v, _ := spreadController(t, 3, server)
+		c.manager = new(told)
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)
 		go func() { done <- c.Serve(ctx) }()
 		synctest.Wait()
 		do(t, c, v, func(change func(*config.Config)) (*Reloaded, error) {
-			c.load = func() (*config.Config, error) {
+			c.load = func(context.Context) (*config.Config, error) {
 				next := *c.plan.Load().config
 				next.Hosts = slices.Clone(next.Hosts)
 				change(&next)
@@ -147,7 +149,7 @@ func TestHostsComeAndGo(t *testing.T) {
 func TestWhatAReloadForgets(t *testing.T) {
 	server := config.Server{Interval: time.Minute, Backoff: time.Hour}
 	reloaded(t, server, func(t *testing.T, c *Controller, v *visitTimes, reload func(func(*config.Config)) (*Reloaded, error)) {
-		v.fails = map[string]bool{"h0": true, "h1": true, "h2": true}
+		v.fail("h0", "h1", "h2")
 		var kept []bool
 		c.forget = func(keep func(string) bool) { kept = append(kept, keep("h0"), keep("h2")) }
 		time.Sleep(150 * time.Second) // two failures
@@ -185,11 +187,10 @@ func TestWhatAReloadForgets(t *testing.T) {
 
 func TestARefusedConfigurationChangesNothing(t *testing.T) {
 	reloaded(t, config.Server{Interval: time.Minute}, func(t *testing.T, c *Controller, v *visitTimes, _ func(func(*config.Config)) (*Reloaded, error)) {
-		m := new(told)
-		c.manager = m
+		m := c.manager.(*told)
 		before := c.plan.Load()
 		mistake := errors.New("muster.xml:3:\nno such element")
-		c.load = func() (*config.Config, error) { return nil, mistake }
+		c.load = func(context.Context) (*config.Config, error) { return nil, mistake }
 		if _, err := c.Reload(t.Context(), true); !errors.Is(err, ErrConfiguration) || !errors.Is(err, mistake) {
 			t.Errorf("Reload = %v", err)
 		}
@@ -197,10 +198,12 @@ func TestARefusedConfigurationChangesNothing(t *testing.T) {
 		if c.plan.Load() != before || s.Refused.IsZero() || !strings.Contains(s.Reason, "no such element") {
 			t.Errorf("serving: %+v", s)
 		}
-		if got := m.all(); !slices.Equal(got, []string{"reloading", "ready"}) || !strings.Contains(m.words[1], "refused") || strings.Contains(m.words[1], "\n") {
+		synctest.Wait()
+		last := m.words[len(m.words)-1]
+		if got := m.all(); !slices.Equal(got, []string{"ready", "reloading", "ready"}) || !strings.Contains(last, "refused") || strings.Contains(last, "\n") {
 			t.Errorf("the manager is told %q", m.words)
 		}
-		c.load = func() (*config.Config, error) { return before.config, nil }
+		c.load = func(context.Context) (*config.Config, error) { return before.config, nil }
 		if _, err := c.Reload(t.Context(), false); err != nil {
 			t.Error(err)
 		}
@@ -251,7 +254,7 @@ func TestAVisitUnderWayGoesOn(t *testing.T) {
 		f.took = map[string]time.Duration{"h0": 30 * time.Second}
 		ctx, cancel := context.WithTimeout(t.Context(), 59*time.Second)
 		defer cancel()
-		c.load = func() (*config.Config, error) {
+		c.load = func(context.Context) (*config.Config, error) {
 			next := *c.plan.Load().config
 			next.Hosts = []config.Host{next.Hosts[0]}
 			next.Hosts[0].Port++
@@ -291,12 +294,12 @@ func TestTheManagerIsTold(t *testing.T) {
 // hung is a follower one of whose answers never comes, once it hangs.
 type hung struct {
 	fakeFollower
-	hangs chan struct{} // nil: it answers
+	hangs atomic.Pointer[chan struct{}] // nil: it answers
 }
 
 func (h *hung) alerts() int {
-	if h.hangs != nil {
-		<-h.hangs
+	if until := h.hangs.Load(); until != nil {
+		<-*until
 	}
 	return 0
 }
@@ -312,12 +315,13 @@ func TestAServerThatHangsIsNotAlive(t *testing.T) {
 		go func() { done <- c.Serve(ctx) }()
 		time.Sleep(15 * time.Second)
 		synctest.Wait()
-		h.hangs = make(chan struct{})
+		until := make(chan struct{})
+		h.hangs.Store(&until)
 		time.Sleep(time.Minute)
 		if got := m.all(); !slices.Equal(got, []string{"ready", "alive"}) {
 			t.Errorf("told: %q, want nothing since it hangs", got)
 		}
-		close(h.hangs)
+		close(until)
 		cancel()
 		if err := <-done; err != nil {
 			t.Error(err)
@@ -335,7 +339,7 @@ func (r *rig) reload(c *Controller, change func(*config.Config)) *Reloaded {
 		next.Mail = &mail
 	}
 	change(&next)
-	c.load = func() (*config.Config, error) { return &next, nil }
+	c.load = func(context.Context) (*config.Config, error) { return &next, nil }
 	reloaded, err := c.Reload(r.t.Context(), true)
 	if err != nil {
 		r.t.Fatal(err)
@@ -435,7 +439,7 @@ func TestAnotherDatabase(t *testing.T) {
 	// One that is none is refused, and all goes on.
 	next := *r.config
 	next.Database.URL = "oracle:x"
-	c.load = func() (*config.Config, error) { return &next, nil }
+	c.load = func(context.Context) (*config.Config, error) { return &next, nil }
 	if _, err := c.Reload(t.Context(), true); !errors.Is(err, ErrConfiguration) {
 		t.Errorf("Reload = %v", err)
 	}
@@ -510,11 +514,11 @@ func TestAskReload(t *testing.T) {
 	c, stop := r.serve()
 	next := *r.config
 	next.Hosts = next.Hosts[:1]
-	c.load = func() (*config.Config, error) { return &next, nil }
+	c.load = func(context.Context) (*config.Config, error) { return &next, nil }
 	if got, err := AskReload(t.Context(), r.config); err != nil || got.Removed != 2 || got.Hosts != 1 {
 		t.Errorf("AskReload = %+v, %v", got, err)
 	}
-	c.load = func() (*config.Config, error) { return nil, errors.New("line 3 is wrong") }
+	c.load = func(context.Context) (*config.Config, error) { return nil, errors.New("line 3 is wrong") }
 	if _, err := AskReload(t.Context(), r.config); !errors.Is(err, ErrConfiguration) || !strings.Contains(err.Error(), "line 3 is wrong") {
 		t.Errorf("AskReload = %v", err)
 	}

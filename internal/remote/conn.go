@@ -17,19 +17,20 @@ var errClosed = fmt.Errorf("the connection was closed: %w", net.ErrClosed)
 // Conn is a connection to a host that has been verified and has let us in. Every method that can block ends when its
 // context does, by closing the connection, after which every other call fails too.
 type Conn struct {
-	wire *wire
-	ssh  ssh.Conn
-	over chan struct{} // closed when the SSH connection is over
-	err  error         // why; set before over is closed
-	sftp chan *Files   // holds the SFTP session, nil before it is opened; empty while somebody opens it
+	wire  *wire
+	ssh   ssh.Conn
+	trace func(Event)   // may be nil
+	over  chan struct{} // closed when the SSH connection is over
+	err   error         // why; set before over is closed
+	sftp  chan *Files   // holds the SFTP session, nil before it is opened; empty while somebody opens it
 
 	mu      sync.Mutex
 	closing bool // Close was called: no task begins any more
 	tasks   sync.WaitGroup
 }
 
-func newConn(conn ssh.Conn, w *wire, channels <-chan ssh.NewChannel, requests <-chan *ssh.Request) *Conn {
-	c := &Conn{wire: w, ssh: conn, over: make(chan struct{}), sftp: make(chan *Files, 1)}
+func newConn(conn ssh.Conn, w *wire, trace func(Event), channels <-chan ssh.NewChannel, requests <-chan *ssh.Request) *Conn {
+	c := &Conn{wire: w, ssh: conn, trace: trace, over: make(chan struct{}), sftp: make(chan *Files, 1)}
 	c.sftp <- nil
 	c.tasks.Go(func() { ssh.DiscardRequests(requests) })
 	c.tasks.Go(func() {

@@ -38,6 +38,10 @@ type Options struct {
 	// OnStage is called when a stage begins, one call at a time and none after Dial has returned; it must not block.
 	// It may be nil.
 	OnStage func(failure.Stage)
+
+	// OnEvent is told of what happens in Dial and on the connection, for a person who looks into it; nil, as it is in a
+	// sweep, costs nothing. Calls may come from several goroutines at once, and must not block.
+	OnEvent func(Event)
 }
 
 // Dial connects to a host, verifies its key and logs in. It blocks for at most the sum of the three deadlines, or until
@@ -68,6 +72,7 @@ type dialer struct {
 	refused *failure.Error // what the check of the host key found
 	wire    *wire
 	timer   *time.Timer
+	traced  loginTrace
 
 	mu    sync.Mutex
 	stage failure.Stage
@@ -140,10 +145,14 @@ func (d *dialer) connect(ctx context.Context) (*wire, error) {
 	network := net.Dialer{KeepAliveConfig: net.KeepAliveConfig{
 		Enable: true, Idle: 15 * time.Second, Interval: 15 * time.Second, Count: 3,
 	}}
+	if d.OnEvent != nil {
+		network.Control = d.traceAddress
+	}
 	conn, err := network.DialContext(limited, "tcp", d.address)
 	if err != nil {
 		return nil, d.explainDial(ctx, err)
 	}
+	d.traceConnected(conn)
 	return newWire(conn), nil
 }
 
@@ -161,13 +170,15 @@ func (d *dialer) handshake(ctx context.Context, w *wire) (*Conn, error) {
 		ClientVersion:     clientVersion,
 		HostKeyCallback:   d.verify,
 		HostKeyAlgorithms: d.HostKeys.algorithms(d.address),
-		AuthCallback:      d.login.next,
+		AuthCallback:      d.next,
+		BannerCallback:    d.traceBanner(),
 	})
+	d.traceEnd(err)
 	if err != nil {
 		return nil, d.explainHandshake(err)
 	}
 	w.loggedIn()
-	return newConn(conn, w, channels, requests), nil
+	return newConn(conn, w, d.OnEvent, channels, requests), nil
 }
 
 // expire ends the connection at the end of the stage it is in.
@@ -181,7 +192,11 @@ func (d *dialer) expire() {
 // verify is the SSH library's question whether the host key is right. The library asks again whenever keys are
 // exchanged anew on a connection in use.
 func (d *dialer) verify(address string, remote net.Addr, key ssh.PublicKey) error {
-	if refused := d.HostKeys.check(address, remote, key); refused != nil {
+	refused := d.HostKeys.check(address, remote, key)
+	if d.current() == failure.Handshake {
+		d.traceKey(address, key, refused == nil)
+	}
+	if refused != nil {
 		d.refused = refused
 		return refused
 	}

@@ -53,8 +53,7 @@ func (d *dialer) explainHandshake(err error) error {
 		return d.explainEnd(reason)
 	}
 	if errors.Is(reason, errTooMuch) {
-		return &failure.Error{Kind: failure.NotSSH, Err: reason,
-			Advice: "check that the port is sshd's, and the length of its login banner"}
+		return d.explainFlood(reason)
 	}
 	lost := reason != nil && !errors.Is(reason, errHungUp) // the network's error, not the library's decision
 	if d.current() == failure.Handshake {
@@ -67,6 +66,14 @@ func (d *dialer) explainHandshake(err error) error {
 	return d.login.explain(err)
 }
 
+// explainFlood tells an SSH server with a banner that is too long from something else that talks.
+func (d *dialer) explainFlood(reason error) error {
+	if _, isSSH := d.wire.greeted(); isSSH {
+		return &failure.Error{Kind: failure.Noise, Err: reason, Advice: "shorten the login banner (Banner in the host's sshd_config)"}
+	}
+	return &failure.Error{Kind: failure.NotSSH, Err: reason, Advice: "check that the port is sshd's: what answers there does not stop talking"}
+}
+
 func (d *dialer) explainEnd(reason error) error {
 	found := because(reason)
 	var timeout *stageTimeout
@@ -74,7 +81,7 @@ func (d *dialer) explainEnd(reason error) error {
 		line, isSSH := d.wire.greeted()
 		switch {
 		case timeout.stage == failure.Authentication:
-			found.Advice = "look into the host's sshd log: slow name lookups there (UseDNS) or PAM modules delay logins"
+			found.Advice = failure.Authentication.Slow()
 		case line == "":
 			found.Advice = "the port accepts connections and stays silent: check the port, and whether sshd on the host is overloaded"
 		case !isSSH:

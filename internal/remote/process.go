@@ -113,8 +113,8 @@ func (p *Process) note(request *ssh.Request) {
 
 // Wait waits until the command has ended and returns its exit status, 0 to 255 on most hosts. What the command wrote and
 // nobody has read a second after its end is lost: read Stdout and Stderr as far as they are wanted before Wait, or in
-// other goroutines. A command that did not end by itself is failure.ClientFailed, caused by a *SignalError or
-// ErrNoStatus; one that was cut off is what its connection ended of. Further calls return the same.
+// other goroutines. A command that a signal ended is failure.ClientCrashed, caused by a *SignalError; one of which the host
+// does not say how it ended is failure.ClientFailed, caused by ErrNoStatus; one that was cut off is what its connection ended of. Further calls return the same.
 func (p *Process) Wait() (int, error) {
 	p.once.Do(func() {
 		defer p.release()
@@ -134,6 +134,19 @@ func (p *Process) Wait() (int, error) {
 	return p.result, p.err
 }
 
+// Crash says how a command crashed that ended with an exit status, or nothing if it did not: a shell has 128 and the number
+// of the signal that ended its command (POSIX.1-2017, Shell, 2.8.2), Windows the code of the exception (NTSTATUS).
+func Crash(status int) string {
+	const exception = 0xC0000000 // the severity "error" in NTSTATUS
+	switch {
+	case 128 < status && status <= 128+64:
+		return fmt.Sprintf("the command was ended by signal %d", status-128)
+	case exception <= status:
+		return fmt.Sprintf("the command broke down with the exception %#x", status)
+	}
+	return ""
+}
+
 func (p *Process) outcome() (int, error) {
 	select {
 	case <-p.reported:
@@ -144,8 +157,7 @@ func (p *Process) outcome() (int, error) {
 		return -1, p.conn.explain(failure.Disconnected, ErrNoStatus)
 	}
 	if p.signal != nil {
-		return -1, &failure.Error{Kind: failure.ClientFailed, Err: p.signal,
-			Advice: "see in the host's log who ended it: the kernel for want of memory, or an administrator"}
+		return -1, failure.New("", failure.ClientCrashed, p.signal)
 	}
 	return p.status, nil
 }

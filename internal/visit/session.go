@@ -43,15 +43,16 @@ func (s *session) header() (*report.Frame, error) {
 	}
 	s.words.note(none.Noise)
 	if none.More {
-		return nil, &noReport{kind: failure.NoReport, text: none.Error(), cause: err}
+		return nil, &noReport{kind: failure.Noise, text: none.Error(), cause: err, advice: "let the user's login script print less: its output " +
+			"comes before the report"}
 	}
 	status, ending := s.end()
 	words := s.words.last()
 	var failed *failure.Error
 	switch {
-	case errors.As(ending, &failed) && failed.Kind == failure.ClientFailed:
+	case errors.As(ending, &failed) && (failed.Kind == failure.ClientFailed || failed.Kind == failure.ClientCrashed):
 		return nil, &noReport{
-			kind: failure.ClientFailed, ended: true, cause: ending, advice: failed.Advice,
+			kind: failed.Kind, ended: true, cause: ending, advice: failed.Advice,
 			text: fmt.Sprintf("%v, without a report%s", failed.Err, words),
 		}
 	case ending != nil:
@@ -59,11 +60,20 @@ func (s *session) header() (*report.Frame, error) {
 	case status == 0 && len(none.Noise) > 0:
 		return nil, &noReport{kind: failure.NoReport, ended: true, cause: err, text: "the output holds no report" + words}
 	}
-	return nil, &noReport{
+	ended := &noReport{
 		kind: failure.ClientFailed, ended: true, cause: err,
 		text: fmt.Sprintf("the client ended with exit status %d and without a report%s", status, words),
 	}
+	if crash := remote.Crash(status); crash != "" {
+		ended.kind, ended.text = failure.ClientCrashed, crash+", without a report"+words
+	} else if status == statusPanic && s.words.has("\ngoroutine ") {
+		ended.kind = failure.ClientCrashed
+	}
+	return nil, ended
 }
+
+// statusPanic is the exit status of a Go program that breaks down. It says so, and where, in its last words.
+const statusPanic = 2
 
 // end tells the client to stop, waits until it has, and returns its exit status.
 func (s *session) end() (int, error) {

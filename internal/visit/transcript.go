@@ -85,6 +85,9 @@ func (t *transcript) String() string {
 	return fit(t.printable(t.head) + gap + t.printable(tail))
 }
 
+// has tells whether the log holds a text.
+func (t *transcript) has(text string) bool { return strings.Contains(t.String(), text) }
+
 // last returns the last lines of the log as the end of a sentence, or nothing where there is no log.
 func (t *transcript) last() string {
 	lines := strings.Split(t.String(), "\n")

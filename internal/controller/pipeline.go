@@ -80,6 +80,15 @@ func queueFolder(c *config.Config) string { return filepath.Join(c.Server.Data, 
 // OpenQueue opens the queue that the configuration names. The caller holds the lock of the data directory, and closes
 // the queue. The error wraps ErrUnusable.
 func OpenQueue(ctx context.Context, c *config.Config, log *slog.Logger, now func() time.Time) (*queue.Queue, error) {
+	q, err := queue.Open(ctx, queueOptions(c, log, now))
+	if err != nil && ctx.Err() == nil {
+		return nil, fmt.Errorf("queue %w: %w", ErrUnusable, err)
+	}
+	return q, err
+}
+
+// queueOptions are what the configuration says of the queue.
+func queueOptions(c *config.Config, log *slog.Logger, now func() time.Time) queue.Options {
 	o := queue.Options{
 		Folder: queueFolder(c), Size: c.Queue.Size, Age: c.Queue.Age,
 		Readers: []string{storeReader, alertReader}, Logger: log, Now: now,
@@ -90,11 +99,7 @@ func OpenQueue(ctx context.Context, c *config.Config, log *slog.Logger, now func
 			Credentials: c.Queue.Credentials, CA: c.Queue.CA, Replicas: c.Queue.Replicas,
 		}
 	}
-	q, err := queue.Open(ctx, o)
-	if err != nil && ctx.Err() == nil {
-		return nil, fmt.Errorf("queue %w: %w", ErrUnusable, err)
-	}
-	return q, err
+	return o
 }
 
 // openReaders makes those who work on what is in the queue.
@@ -127,10 +132,7 @@ func (p *pipeline) openReaders(ctx context.Context) error {
 }
 
 func newOutbox(ctx context.Context, m *config.Mail, table *queue.Table, log *slog.Logger, now func() time.Time) (*outbox.Outbox, error) {
-	sender, err := mail.New(mail.Server{
-		Host: m.Host, Port: m.Port, Security: m.Security, Username: m.Username, Password: m.Password.Reveal(),
-		From: m.From, CA: m.CA, Timeout: m.Timeout,
-	})
+	sender, err := newSender(m)
 	if err != nil {
 		return nil, fmt.Errorf("mail server %w: %w", ErrUnusable, err)
 	}
@@ -139,6 +141,13 @@ func newOutbox(ctx context.Context, m *config.Mail, table *queue.Table, log *slo
 		return nil, fmt.Errorf("queue %w: %w", ErrUnusable, err)
 	}
 	return o, nil
+}
+
+func newSender(m *config.Mail) (*mail.Sender, error) {
+	return mail.New(mail.Server{
+		Host: m.Host, Port: m.Port, Security: m.Security, Username: m.Username, Password: m.Password.Reveal(),
+		From: m.From, CA: m.CA, Timeout: m.Timeout,
+	})
 }
 
 // start starts those who work on what is in the queue, and returns what ends them and waits for them.

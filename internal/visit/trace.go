@@ -20,6 +20,9 @@ type Step struct {
 	Text  string // what happened: lines that are safe to show, without the password
 }
 
+// StageBegins is the event of the first step of each stage.
+const StageBegins = "stage"
+
 const (
 	stepLines = 30  // of a step's text
 	stepWidth = 400 // characters of each line
@@ -56,7 +59,7 @@ func (t *tracer) begin(stage failure.Stage) {
 	t.mu.Lock()
 	t.step.Stage = stage
 	t.mu.Unlock()
-	t.note("stage", string(stage))
+	t.note(StageBegins, string(stage))
 }
 
 // note tells of something. What comes after the end of the visit is not told.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"sync"
 
@@ -11,6 +12,9 @@ import (
 
 	"muster/internal/failure"
 )
+
+// errHostClosed takes the place of io.EOF, which would look like the end of what was read from the connection.
+var errHostClosed = errors.New("the host closed it")
 
 var errClosed = fmt.Errorf("the connection was closed: %w", net.ErrClosed)
 
@@ -86,11 +90,16 @@ func (c *Conn) explain(kind failure.Kind, err error) *failure.Error {
 		return failure.New("", kind, err)
 	case isOurs(reason):
 		return because(reason)
+	case errors.Is(reason, errFlood):
+		return &failure.Error{Kind: failure.Noise, Err: reason, Advice: "see what the command prints, run over ssh by hand: nothing of ours prints so much"}
 	case errors.Is(reason, errClosed):
 		return failure.New("", failure.Cancelled, reason)
 	case errors.Is(reason, errHungUp):
 		<-c.over // it is, or is about to be: the library closes the wire when it gives up
 		return failure.New("", failure.Disconnected, fmt.Errorf("the connection broke: %w", c.err))
+	}
+	if errors.Is(reason, io.EOF) {
+		reason = errHostClosed
 	}
 	return failure.New("", failure.Disconnected, fmt.Errorf("the connection was lost: %w", reason))
 }

@@ -102,7 +102,8 @@ func (d *dialer) explainKeyExchange(reason error, lost bool, err error) error {
 		return &failure.Error{Kind: failure.Disconnected, Err: fmt.Errorf("the host refuses more connections: %q", line),
 			Advice: "raise MaxStartups in the host's sshd_config, or see who keeps it busy"}
 	case !isSSH && line != "":
-		return &failure.Error{Kind: failure.NotSSH, Err: fmt.Errorf("%s answers %q, which is not SSH", d.address, line)}
+		return &failure.Error{Kind: failure.NotSSH, Err: fmt.Errorf("%s answers %q, which is not SSH", d.address, line),
+			Advice: "check that the port is sshd's"}
 	case lost:
 		return &failure.Error{Kind: failure.Disconnected, Err: fmt.Errorf("the connection was lost: %w", reason)}
 	default:

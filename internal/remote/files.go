@@ -197,6 +197,8 @@ func (f *Files) mkdir(folder string) error {
 	return f.failed("set the mode of", folder, ignoreUnsupported(f.client.Chmod(folder, 0o700)))
 }
 
+const renameTo = "rename to " // the beginning of how Rename calls itself
+
 // Rename gives a file another name. An existing file of that name is replaced, at once and in one piece, where the host
 // has OpenSSH's posix-rename; elsewhere it is an error.
 func (f *Files) Rename(ctx context.Context, from, to string) error {
@@ -205,7 +207,7 @@ func (f *Files) Rename(ctx context.Context, from, to string) error {
 		if _, ok := f.client.HasExtension(posixRename); ok {
 			rename = f.client.PosixRename
 		}
-		return f.failed("rename to "+quote(to), from, rename(from, to))
+		return f.failed(renameTo+quote(to), from, rename(from, to))
 	})
 }
 

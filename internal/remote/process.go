@@ -18,6 +18,11 @@ import (
 // output open for as long as it lives, and sshd on Windows may do so for ever.
 const lingering = time.Second
 
+// maxStream bounds what a command may print to each of its two streams: more than any report, and any log of a client.
+const maxStream = 8 << 20
+
+var errFlood = fmt.Errorf("the host sent more than %d MiB as the output of one command", maxStream>>20)
+
 // ErrNoStatus says that a command ended and the host did not say how.
 var ErrNoStatus = errors.New("the command ended without an exit status")
 
@@ -32,7 +37,7 @@ func (e *SignalError) Error() string {
 
 // Process is a command under way. Stdin must be closed when all is written. Stdout and Stderr must both be read, or the
 // command may block when 2 MiB of one of them wait; they end with io.EOF when the command closes them, and with a
-// *failure.Error when the connection is lost. Wait must be called.
+// *failure.Error when the connection is lost, or ended because one of them had more than 8 MiB. Wait must be called.
 type Process struct {
 	Stdin  io.WriteCloser
 	Stdout io.Reader
@@ -193,10 +198,17 @@ func (in *input) Close() error {
 type output struct {
 	io.Reader
 	conn *Conn
+	seen int64
 }
 
+// Read ends the connection where there is more than anybody wants to have. A host that prints without end would otherwise
+// keep us busy for as long as its command may run.
 func (out *output) Read(data []byte) (int, error) {
 	n, err := out.Reader.Read(data)
+	if out.seen += int64(n); out.seen > maxStream {
+		out.conn.wire.end(errFlood)
+		return n, out.conn.explain(failure.Noise, errFlood)
+	}
 	if err != nil && out.conn.isOver() {
 		err = out.conn.explain(failure.Disconnected, err)
 	}

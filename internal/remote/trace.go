@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"bytes"
 	"fmt"
 	"net"
 	"slices"
@@ -127,12 +128,12 @@ func (e Banner) String() string { return "the host says:\n" + e.Text }
 
 func (e Ran) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "$ %s\n", e.Command)
-	b.Write(e.Stdout)
-	if len(e.Stdout) > 0 && e.Stdout[len(e.Stdout)-1] != '\n' {
-		b.WriteByte('\n')
+	fmt.Fprintf(&b, "$ %s", e.Command)
+	for _, stream := range [][]byte{e.Stdout, e.Stderr} {
+		if stream = bytes.TrimSpace(stream); len(stream) > 0 {
+			fmt.Fprintf(&b, "\n%s", stream)
+		}
 	}
-	b.Write(e.Stderr)
 	switch {
 	case e.Err != nil:
 		fmt.Fprintf(&b, "\n(%v)", e.Err)
@@ -145,6 +146,9 @@ func (e Ran) String() string {
 func (e FileDone) String() string {
 	if e.Err != nil {
 		return "SFTP: " + e.Err.Error()
+	}
+	if to, ok := strings.CutPrefix(e.Operation, renameTo); ok {
+		return fmt.Sprintf("SFTP: rename %s to %s", e.Path, to)
 	}
 	return fmt.Sprintf("SFTP: %s %s", e.Operation, e.Path)
 }

@@ -57,9 +57,12 @@ func (t *tracer) begin(stage failure.Stage) {
 		return
 	}
 	t.mu.Lock()
+	same := t.step.Stage == stage // a visit and its connection both begin to dial
 	t.step.Stage = stage
 	t.mu.Unlock()
-	t.note(StageBegins, string(stage))
+	if !same {
+		t.note(StageBegins, string(stage))
+	}
 }
 
 // note tells of something. What comes after the end of the visit is not told.

@@ -13,8 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/pkg/sftp"
-
 	"muster/internal/deploy"
 	"muster/internal/deploy/deploytest"
 	"muster/internal/failure"
@@ -336,7 +334,7 @@ func TestInstallBeyondAQuota(t *testing.T) {
 	}{
 		"quota":     {"dd: error writing 'x': Disk quota exceeded", failure.Quota, "quota"},
 		"full":      {"dd: error writing 'x': No space left on device", failure.DiskFull, "no space"},
-		"no reason": {"0+0 records in", failure.FileFailed, "Failure"},
+		"no reason": {"0+0 records in", failure.FileFailed, "SSH_FX_FAILURE"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			programs := t.TempDir()
@@ -346,7 +344,7 @@ func TestInstallBeyondAQuota(t *testing.T) {
 			}
 			h := newHost(t, func(o *sshtest.Options) {
 				o.Env = []string{"PATH=" + programs + ":" + os.Getenv("PATH")}
-				o.SFTP = withoutWriting
+				o.SFTP = sshtest.WithoutWriting
 			})
 			_, err := scripts(t, "1.0").Install(t.Context(), h.conn, deploytest.Native(), "here")
 			wantFailure(t, err, failure.Deploy, test.kind, test.word)
@@ -357,38 +355,6 @@ func TestInstallBeyondAQuota(t *testing.T) {
 		})
 	}
 }
-
-// withoutWriting serves SFTP as a host does that takes no byte, and says of that what OpenSSH does.
-func withoutWriting(_ context.Context, s *sshtest.Session) sshtest.Exit {
-	handlers := sftp.InMemHandler()
-	handlers.FilePut = refusing{}
-	folder := ""
-	for part := range strings.SplitSeq(strings.Trim(s.Home, "/"), "/") {
-		folder += "/" + part
-		_ = handlers.FileCmd.Filecmd(sftp.NewRequest("Mkdir", folder))
-	}
-	handlers.FileCmd = modeless{handlers.FileCmd}
-	server := sftp.NewRequestServer(s.Channel, handlers, sftp.WithStartDirectory(s.Home))
-	_ = server.Serve()
-	return sshtest.Exit{}
-}
-
-// modeless takes any mode: the library's folders in memory have none.
-type modeless struct{ sftp.FileCmder }
-
-func (m modeless) Filecmd(r *sftp.Request) error {
-	if r.Method == "Setstat" {
-		return nil
-	}
-	return m.FileCmder.Filecmd(r)
-}
-
-// refusing is a file to which nothing can be written.
-type refusing struct{}
-
-func (r refusing) Filewrite(*sftp.Request) (io.WriterAt, error) { return r, nil }
-
-func (refusing) WriteAt([]byte, int64) (int, error) { return 0, errors.New("Failure") }
 
 func TestInstallQuarantined(t *testing.T) {
 	h := newHost(t, func(o *sshtest.Options) {

@@ -96,7 +96,7 @@ func TestWhatAClientDoesWrong(t *testing.T) {
 		},
 		"it panics": {
 			saying("", "panic: oh\n\ngoroutine 1 [running]:\nmain.main()\n", sshtest.Exit{Status: 2}),
-			failure.Run, failure.ClientCrashed, []string{"main.main()", "defect"},
+			failure.Run, failure.ClientCrashed, []string{"broke down without a report: panic: oh", "defect"},
 		},
 		"it says nothing": {
 			saying("", "", sshtest.Exit{}), failure.Run, failure.ClientFailed, []string{"exit status 0"},

@@ -66,13 +66,13 @@ func (s *session) header() (*report.Frame, error) {
 	}
 	if crash := remote.Crash(status); crash != "" {
 		ended.kind, ended.text = failure.ClientCrashed, crash+", without a report"+words
-	} else if status == statusPanic && s.words.has("\ngoroutine ") {
-		ended.kind = failure.ClientCrashed
+	} else if reason := s.words.find("panic: ", "fatal error: "); status == statusPanic && reason != "" {
+		ended.kind, ended.text = failure.ClientCrashed, "the client broke down without a report: "+reason
 	}
 	return nil, ended
 }
 
-// statusPanic is the exit status of a Go program that breaks down. It says so, and where, in its last words.
+// statusPanic is the exit status of a Go program that breaks down. It says why, and then where at length.
 const statusPanic = 2
 
 // end tells the client to stop, waits until it has, and returns its exit status.

@@ -85,8 +85,17 @@ func (t *transcript) String() string {
 	return fit(t.printable(t.head) + gap + t.printable(tail))
 }
 
-// has tells whether the log holds a text.
-func (t *transcript) has(text string) bool { return strings.Contains(t.String(), text) }
+// find returns the first line of the log that begins with one of the words, or nothing. It is bounded.
+func (t *transcript) find(words ...string) string {
+	for line := range strings.SplitSeq(t.String(), "\n") {
+		for _, word := range words {
+			if strings.HasPrefix(line, word) {
+				return report.Visible(line, lastLimit)
+			}
+		}
+	}
+	return ""
+}
 
 // last returns the last lines of the log as the end of a sentence, or nothing where there is no log.
 func (t *transcript) last() string {

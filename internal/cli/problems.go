@@ -54,7 +54,7 @@ func problemsOf(c *controller.Checked, hosts []config.Host) []problem {
 	for i := range hosts {
 		configured[hosts[i].Name] = &hosts[i]
 	}
-	type cause struct{ stage, kind, text string }
+	type cause struct{ stage, kind, text, host string } // the host only where the cause is its own
 	place := make(map[cause]int)
 	for _, v := range c.Visits {
 		if v.Failure == nil {
@@ -62,11 +62,11 @@ func problemsOf(c *controller.Checked, hosts []config.Host) []problem {
 		}
 		text := v.Failure.Err.Error()
 		advice := v.Failure.Help()
-		common := func(s string) string { return s }
-		if h := configured[v.Host]; h != nil && isCommon(v.Failure.Kind) {
-			common = func(s string) string { return impersonal(s, h) }
+		key := cause{stage: string(v.Failure.Stage), kind: string(v.Failure.Kind), text: text, host: v.Host}
+		h := configured[v.Host]
+		if h != nil && isCommon(v.Failure.Kind) {
+			key.text, key.host = impersonal(text, h), ""
 		}
-		key := cause{string(v.Failure.Stage), string(v.Failure.Kind), common(text)}
 		i, known := place[key]
 		if !known {
 			place[key] = len(problems)
@@ -77,7 +77,7 @@ func problemsOf(c *controller.Checked, hosts []config.Host) []problem {
 		}
 		p := &problems[i]
 		p.Hosts = append(p.Hosts, v.Host)
-		p.Error, p.Advice = key.text, common(advice)
+		p.Error, p.Advice = key.text, impersonal(advice, h)
 	}
 	return problems
 }

@@ -39,7 +39,7 @@ the mail server could not be used.`
 
 // Run checks.
 func (c checkCommand) Run(ctx context.Context, env Env) error {
-	cfg, err := c.load()
+	cfg, err := c.load(ctx)
 	if err != nil {
 		return c.mistaken(env, err)
 	}

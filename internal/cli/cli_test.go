@@ -113,7 +113,7 @@ func TestStatusMakesNoDatabase(t *testing.T) {
 func TestFailedStartIsToldOnce(t *testing.T) {
 	for _, server := range []string{"", `log-file="muster.log"`} {
 		file := configured(t, server, "")
-		cfg, err := configFlag{Config: file}.load()
+		cfg, err := configFlag{Config: file}.load(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,8 +24,17 @@ type configFlag struct {
 	Config string `short:"c" placeholder:"FILE" help:"The configuration. Default: muster.xml in this folder, else /etc/muster/muster.xml."`
 }
 
-// load reads the configuration that the option names. Its errors have the exit status of a mistake in it.
-func (f configFlag) load() (*config.Config, error) {
+// load reads the configuration that the option names, with all its hosts. Its errors have the exit status of a mistake in it.
+func (f configFlag) load(ctx context.Context) (*config.Config, error) {
+	return f.read(func(path string) (*config.Config, error) { return config.LoadContext(ctx, path) })
+}
+
+// loadSettings is load for commands that ask for no hosts: none are looked for by running a command.
+func (f configFlag) loadSettings() (*config.Config, error) {
+	return f.read(config.LoadSettings)
+}
+
+func (f configFlag) read(load func(path string) (*config.Config, error)) (*config.Config, error) {
 	path := f.Config
 	if path == "" {
 		path = "muster.xml"
@@ -32,9 +42,11 @@ func (f configFlag) load() (*config.Config, error) {
 			path = systemConfig
 		}
 	}
-	c, err := config.Load(path)
+	c, err := load(path)
 	var mistakes config.Mistakes
 	switch {
+	case errors.Is(err, context.Canceled):
+		return nil, err
 	case errors.As(err, &mistakes):
 		return nil, misuse(fmt.Errorf("the configuration has mistakes:\n%w", err))
 	case errors.Is(err, fs.ErrNotExist) && f.Config == "":
@@ -47,8 +59,8 @@ func (f configFlag) load() (*config.Config, error) {
 }
 
 // loadFleet reads the configuration that the option names, and refuses one without hosts before anything is written.
-func (f configFlag) loadFleet() (*config.Config, error) {
-	c, err := f.load()
+func (f configFlag) loadFleet(ctx context.Context) (*config.Config, error) {
+	c, err := f.load(ctx)
 	if err == nil && len(c.Hosts) == 0 {
 		return nil, &exitError{exitUsage, fmt.Errorf("no hosts: %s names none: add one, as in <host address=\"web1.example.org\"/>", c.File)}
 	}

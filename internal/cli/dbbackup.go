@@ -32,7 +32,7 @@ Exit status: 0 written; 2 usage, configuration, the file exists or can't be writ
 
 // Run writes the backup.
 func (c dbBackupCommand) Run(ctx context.Context, env Env) error {
-	cfg, err := c.load()
+	cfg, err := c.loadSettings()
 	if err != nil {
 		return err
 	}

@@ -23,7 +23,7 @@ or a newer program has migrated it.`
 
 // Run migrates the database.
 func (c dbMigrateCommand) Run(ctx context.Context, env Env) error {
-	cfg, err := c.load()
+	cfg, err := c.loadSettings()
 	if err != nil {
 		return err
 	}

@@ -28,7 +28,7 @@ Exit status: 0 done; 1 interrupted; 2 usage or configuration; 3 the database cou
 
 // Run prunes the database.
 func (c dbPruneCommand) Run(ctx context.Context, env Env) error {
-	cfg, err := c.load()
+	cfg, err := c.loadSettings()
 	if err != nil {
 		return err
 	}

@@ -45,7 +45,7 @@ func (c dbStatusCommand) Run(ctx context.Context, env Env) error {
 	if c.Days < 1 || c.Days > 366 {
 		return misuse(errors.New("--days must be from 1 to 366"))
 	}
-	cfg, err := c.load()
+	cfg, err := c.loadSettings()
 	if err != nil {
 		return err
 	}

@@ -34,7 +34,7 @@ type checkJSON struct {
 
 // Run prints each check when it is done.
 func (c dbVerifyCommand) Run(ctx context.Context, env Env) error {
-	cfg, err := c.load()
+	cfg, err := c.loadSettings()
 	if err != nil {
 		return err
 	}

@@ -27,7 +27,7 @@ Exit status: 0 done; 2 usage or configuration; 3 the queue could not be used.`
 
 // Run puts the dead letters back.
 func (c queueRetryCommand) Run(ctx context.Context, env Env) error {
-	cfg, err := c.load()
+	cfg, err := c.loadSettings()
 	if err != nil {
 		return err
 	}

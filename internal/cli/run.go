@@ -40,7 +40,7 @@ server or another thing that it takes could not be used.`
 
 // Run makes the sweep.
 func (c runCommand) Run(ctx context.Context, env Env) error {
-	cfg, err := c.loadFleet()
+	cfg, err := c.loadFleet(ctx)
 	if err != nil {
 		return err
 	}

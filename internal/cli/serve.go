@@ -23,7 +23,7 @@ be used at the start; what goes wrong later is logged.`
 
 // Run serves until ctx ends.
 func (c serveCommand) Run(ctx context.Context, env Env) error {
-	cfg, err := c.loadFleet()
+	cfg, err := c.loadFleet(ctx)
 	if err != nil {
 		return err
 	}

@@ -39,7 +39,7 @@ configuration; 3 the database could not be used, or is not there yet.`
 
 // Run prints the status.
 func (c statusCommand) Run(ctx context.Context, env Env) error {
-	cfg, err := c.load()
+	cfg, err := c.load(ctx)
 	if err != nil {
 		return err
 	}

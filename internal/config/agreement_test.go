@@ -144,7 +144,36 @@ func TestSchemaAgreesOnValues(t *testing.T) {
 		{`<host address="a" key="k" name="%s"/>`, []string{"a", "a b", "a/b", "ü", "  a  ", "機"}, []string{"", " ", "a&#x200b;b", "a&#x85;b", "a&#x2028;b", strings.Repeat("x", 256)}},
 		{`<group name="%s"/>`, []string{"a", "a b", "ü"}, []string{"", "/", "a/b", "a&#x200b;b"}},
 		{`<group user="%s"/>`, []string{"root", "DOMAIN\\u", "u@d"}, []string{""}},
-		{`<group key="%s"/>`, []string{"", "k", "~/k"}, nil},
+		{`<group key="%s"/>`, []string{"", " ", "k", "~/k", "a,b", " a , ~/b "}, []string{",", "a,", ",a", "a,,b"}},
+		{`<group certificate="%s"/>`, []string{"", "k-cert.pub", "a,b"}, []string{",", "a,"}},
+		{`<group passphrase="%s"/>`, []string{"", "x", " x ", "env:SMTP_PASSWORD", "file:/etc/muster/db.pass"}, []string{"a&#10;b"}},
+		{`<group agent="%s"/>`, []string{"SSH_AUTH_SOCK", "none", "/run/agent", "~/agent", "agent"}, []string{"", " ", "a&#1;"}},
+		{`<group authentication="%s"/>`,
+			[]string{"publickey", " password ", "keyboard-interactive,publickey", "publickey , password,keyboard-interactive"},
+			[]string{"", ",", "publickey,", "none", "PublicKey", "publickey password", "hostbased", "gssapi-with-mic"}},
+		{`<group host-keys="%s"/>`, []string{"strict", "accept-new"}, []string{"", "yes", "no", "off", "ask", "Strict"}},
+		{`<host address="a" key="k" fingerprint="%s"/>`,
+			[]string{fingerprint, " " + fingerprint + " , SHA256:" + strings.Repeat("a/+9", 10) + "zz0"},
+			[]string{"", "SHA256:", "sha256:" + fingerprint[7:], fingerprint[7:], fingerprint + "=", fingerprint + "A", fingerprint[:49],
+				fingerprint[:49] + "B", "MD5:00:11:22:33:44:55:66:77:88:99:aa:bb:cc:dd:ee:ff", fingerprint + ",", fingerprint + " " + fingerprint}},
+		{`<group known-as="%s"/>`, []string{"", "a", "a.example", "[a.example]:2222", "::1", "ü"}, []string{"a b", "a,b", "*", "a?", "!a", "|1|a", "#a", "a@b"}},
+		{`<group via="%s"/>`,
+			[]string{"none", "a", "a b", "u@a:22", " a , b ", "[::1]:22", "ü", "None"},
+			[]string{"", " ", ",", "a,", ",a", "a,,b", "a&#1;", "a&#x200b;b"}},
+		{`<group client="%s"/>`,
+			[]string{"upload", "installed:/a", "installed:/usr/local/bin/muster-client", "installed:/a b", "installed:/ü", "installed:C:\\a.exe",
+				"installed:c:/Users/a_b~1/muster-client.exe", " upload "},
+			[]string{"", "installed", "installed:", "installed:a", "installed:~/a", "installed:./a", "installed:/", "installed:/a/", "installed: /a",
+				"installed:C:", "installed:C:\\", "installed:C:a", "installed:C:\\a\\", "installed:C:\\Program Files\\a.exe",
+				"installed:C:\\a&amp;b", "installed:C:\\ü", "Upload", "/a", "upload:/a"}},
+		{`<group sudo="%s"/>`, []string{"yes", "no"}, []string{"", "true", "1", "Yes", "-n"}},
+		{`<jump address="a" key="k" sessions="%s"/>`, []string{"1", "16", "10000"}, []string{"", "0", "-1", "10001", "016"}},
+		{`<include file="%s"/>`, []string{"a*", " *.xml ", "~/h/?.xml", "[ab]*"}, []string{"", " "}},
+		{`<hosts command="%s"/>`, []string{"a", " a b ", "a 'b  c'", "ü"}, []string{"", " ", "a&#1;", "a&#x200b;"}},
+		{`<hosts command="a" timeout="%s"/>`, []string{"1s", "10m"}, []string{"", "5"}},
+		{`<server ssh-config="%s"/>`, []string{"", "a", "~/.ssh/config"}, nil},
+		{`<server spread="%s"/>`, []string{"0", "0s", "1m", "30s"}, []string{"", "30", "-1s", "10%"}},
+		{`<server backoff="%s"/>`, []string{"0", "0s", "30d"}, []string{"", "5", "none"}},
 		{`<group known-hosts="%s"/>`, []string{"a", "a,b", " a , b ", "a b,c"}, []string{"", " ", ",", "a,", ",a", "a,,b", "a, ,b"}},
 		{`<group transfer="%s"/>`, []string{"stdout", "file"}, []string{"", "Stdout", "sftp"}},
 		{`<group directory="%s"/>`, []string{"", "/a", "~/a", "C:\\a"}, nil},
@@ -202,6 +231,9 @@ func TestSchemaAgreesOnValues(t *testing.T) {
 		}
 	}
 }
+
+// fingerprint is that of a host key.
+const fingerprint = "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 
 // validate returns which documents xmllint finds valid against the schema.
 func validate(t *testing.T, paths []string) map[string]bool {

@@ -4,17 +4,18 @@ package config
 type mark struct {
 	at      int    // of the attribute's name
 	name    string // of the attribute
-	element string // that has it
+	element string // that has it, as a message names it
 	text    string // its value in the document; empty where it must not be shown
 	wrong   bool   // a mistake was noted: the value is not to be used
+	printed bool   // by a command: it stands in no document
 }
 
 // String returns the attribute as a message begins with it.
 func (m *mark) String() string {
 	if m.text == "" {
-		return m.name + " of <" + m.element + ">"
+		return m.name + " of " + m.element
 	}
-	return m.name + "=" + quoted(m.text) + " of <" + m.element + ">"
+	return m.name + "=" + quoted(m.text) + " of " + m.element
 }
 
 // value is what may stand in an attribute; the pointers to the types of values.go are such.

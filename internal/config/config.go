@@ -1,12 +1,14 @@
 package config
 
 import (
+	"context"
 	_ "embed"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 )
@@ -32,11 +34,14 @@ type Config struct {
 type Server struct {
 	Data      string // the data directory
 	Interval  time.Duration
-	Parallel  int    // visits at the same time, 1 to 10,000
-	LogLevel  string // debug info warn error
-	LogFormat string // text json
-	LogFile   string // empty: standard error
-	Listen    string // host:port of the HTTP server for health and metrics; empty: none
+	Parallel  int           // visits at the same time, 1 to 10,000
+	LogLevel  string        // debug info warn error
+	LogFormat string        // text json
+	LogFile   string        // empty: standard error
+	Listen    string        // host:port of the HTTP server for health and metrics; empty: none
+	SSHConfig string        // path of an ssh_config; empty: none is read
+	Spread    time.Duration // over which the visits of a sweep begin, at most Interval; 0: they begin at once
+	Backoff   time.Duration // the longest time for which a host that fails is left alone; 0: it is visited in every sweep
 }
 
 // Database is where reports go.
@@ -78,21 +83,32 @@ type Mail struct {
 	Timeout  time.Duration
 }
 
-// Host is one host with everything it inherits.
+// Host is one host, or a machine on the way to one, with everything it inherits.
 type Host struct {
-	Name       string   // unique, also without regard to case
-	Groups     []string // names of the groups around it, outermost first; groups without a name are left out
-	Address    string   // host name, or IP address without brackets
-	Port       int
-	User       string
-	Key        string // path of a private key; empty: none
-	Password   Secret // empty: none; a host has a key, a password, or both
-	KnownHosts []string
-	Transfer   string   // stdout file
-	Directory  string   // on the host; empty: the defaults
-	Mail       []string // RFC 5322 addresses of the receivers, those of <mail to="…"> included; empty: nobody
-	Timeouts   Timeouts
-	Limits     []Limit // no two of the same statistic, instance and direction
+	Name           string   // unique, also without regard to case
+	Groups         []string // names of the groups around it, outermost first; groups without a name are left out
+	Address        string   // host name, or IP address without brackets
+	Port           int
+	User           string
+	Keys           []string // private key files in the order in which they are offered
+	Certificates   []string // OpenSSH user certificates; KEY-cert.pub beside a key counts without being named
+	Passphrase     Secret   // of those keys that are encrypted; empty: none
+	Agent          string   // path of an ssh-agent's socket; empty: none is asked
+	Password       Secret   // empty: none; a host has keys, an agent or a password, and a method that uses one of them
+	Authentication []string // methods in their order, of: publickey password keyboard-interactive
+	KnownHosts     []string
+	HostKeys       string   // strict accept-new
+	Fingerprints   []string // SHA256:…; if there are any the host's key must have one of them, and KnownHosts are not asked
+	KnownAs        string   // the name under which known_hosts has the host (ssh's HostKeyAlias); empty: its address
+	Via            *Host    // the jump host to go through, which may have one itself; nil: none. Shared, never written to
+	Sessions       int      // how many connections may go through it at once, where it is a jump host
+	Transfer       string   // stdout file
+	Directory      string   // on the host; empty: the defaults
+	Client         string   // path of a client that is installed on the host; empty: it is uploaded
+	Sudo           bool     // the client is run by sudo -n
+	Mail           []string // RFC 5322 addresses of the receivers, those of <mail to="…"> included; empty: nobody
+	Timeouts       Timeouts
+	Limits         []Limit // no two of the same statistic, instance and direction; none of a machine that is only gone through
 }
 
 // Timeouts are the deadlines of a visit. A stage ends by its own or by that of the visit, whichever is first.
@@ -125,10 +141,29 @@ func Schema() []byte { return []byte(schema) }
 // and what is optional stand in comments. The caller owns the result.
 func Example() []byte { return []byte(example) }
 
-// Load reads, checks and resolves a configuration. The error is a [Mistakes] where the document is at fault, and wraps
-// the operating system's (fs.ErrNotExist, fs.ErrPermission) where it can't be read. Paths in the document are relative
-// to the document's folder.
+// Load is [LoadContext] with a context that does not end.
 func Load(path string) (*Config, error) {
+	return LoadContext(context.Background(), path)
+}
+
+// LoadContext reads, checks and resolves a configuration, and runs the commands that it has hosts from. The error is a
+// [Mistakes] where a document or a command is at fault, and wraps the operating system's (fs.ErrNotExist,
+// fs.ErrPermission) where the configuration can't be read. Relative paths in a document begin at the document's folder.
+// Cancelling ctx ends a command; the error is ctx's then.
+func LoadContext(ctx context.Context, path string) (*Config, error) {
+	config, err := load(path, runner(ctx))
+	if err != nil && ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	return config, err
+}
+
+// LoadSettings is [Load] for those who need no hosts: no command is run, and the hosts of commands are left out.
+func LoadSettings(path string) (*Config, error) {
+	return load(path, nil)
+}
+
+func load(path string, run func(Command) ([]byte, error)) (*Config, error) {
 	file, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%w: write one with muster init, or name another with -c", err)
@@ -150,22 +185,31 @@ func Load(path string) (*Config, error) {
 	}
 	environment := System()
 	environment.Access = accessOf(info)
+	environment.Run = run
 	return Parse(path, document, environment)
 }
 
-// Parse checks and resolves a document that was read from the path file. It reads nothing itself but asks environment,
-// and keeps no reference to document. The error is a [Mistakes].
+// Parse checks and resolves a document that was read from the path file. It reads and runs nothing itself but asks
+// environment, and keeps no reference to document. The error is a [Mistakes].
 func Parse(file string, document []byte, environment Environment) (*Config, error) {
-	notes := newNotes(file, document)
+	folder, err := filepath.Abs(filepath.Dir(file))
+	if err != nil {
+		folder = filepath.Dir(file)
+	}
+	notes := &notes{}
+	first := notes.enter(&source{file: file, document: document, folder: folder, access: environment.Access})
 	if len(document) > MaxSize {
 		notes.add(0, "the configuration is larger than %d MiB", MaxSize>>20)
 		return nil, notes.mistakes()
 	}
-	root := read(document, notes)
+	root := read(first, notes)
 	if root == nil {
 		return nil, notes.mistakes()
 	}
-	config := resolve(file, root, environment, notes)
+	r := &resolver{notes: notes, environment: environment, doubted: map[string]bool{}}
+	(&includer{resolver: r, bytes: MaxSize - len(document), files: mostFiles}).include(&root.contents)
+	(&asker{resolver: r}).ask(&root.contents)
+	config := r.resolve(file, root)
 	if mistakes := notes.mistakes(); len(mistakes) > 0 {
 		return nil, mistakes
 	}

@@ -82,7 +82,7 @@ func TestManualIsComplete(t *testing.T) {
 		title, body, _ := strings.Cut(section, "\n")
 		sections[title] = body
 	}
-	shared := rows(sections["What groups and hosts share"])
+	login, shared := rows(sections["How machines are logged in to"]), rows(sections["What groups and hosts share"])
 	for name, l := range all {
 		body, ok := sections["`<"+name+">`"]
 		if !ok {
@@ -90,8 +90,12 @@ func TestManualIsComplete(t *testing.T) {
 			continue
 		}
 		documented := rows(body)
-		if name == "group" || name == "host" {
+		switch name {
+		case "group", "host":
 			maps.Copy(documented, shared)
+			maps.Copy(documented, login)
+		case "jump":
+			maps.Copy(documented, login)
 		}
 		got, want := slices.Sorted(maps.Keys(documented)), slices.Sorted(maps.Keys(l.attributes))
 		if !slices.Equal(got, want) {
@@ -137,16 +141,19 @@ func TestManualDefaults(t *testing.T) {
 		}
 	}
 	want := map[string]string{
-		"`<server>` interval":                  spell(c.Server.Interval),
-		"`<server>` parallel":                  fmt.Sprint(c.Server.Parallel),
-		"`<server>` log-level":                 c.Server.LogLevel,
-		"`<server>` log-format":                c.Server.LogFormat,
-		"`<queue>` size":                       spellSize(c.Queue.Size),
-		"`<queue>` age":                        spell(c.Queue.Age),
-		"`<mail>` security":                    c.Mail.Security,
-		"`<mail>` timeout":                     spell(c.Mail.Timeout),
-		"What groups and hosts share port":     fmt.Sprint(c.Hosts[0].Port),
-		"What groups and hosts share transfer": c.Hosts[0].Transfer,
+		"`<server>` interval":                          spell(c.Server.Interval),
+		"`<server>` parallel":                          fmt.Sprint(c.Server.Parallel),
+		"`<server>` log-level":                         c.Server.LogLevel,
+		"`<server>` log-format":                        c.Server.LogFormat,
+		"`<queue>` size":                               spellSize(c.Queue.Size),
+		"`<queue>` age":                                spell(c.Queue.Age),
+		"`<mail>` security":                            c.Mail.Security,
+		"`<mail>` timeout":                             spell(c.Mail.Timeout),
+		"`<jump>` sessions":                            fmt.Sprint(c.Hosts[0].Sessions),
+		"How machines are logged in to port":           fmt.Sprint(c.Hosts[0].Port),
+		"How machines are logged in to host-keys":      c.Hosts[0].HostKeys,
+		"How machines are logged in to authentication": strings.Join(c.Hosts[0].Authentication, ","),
+		"What groups and hosts share transfer":         c.Hosts[0].Transfer,
 	}
 	timeouts := c.Hosts[0].Timeouts
 	for stage, d := range map[string]time.Duration{"dial": timeouts.Dial, "handshake": timeouts.Handshake,
@@ -172,7 +179,8 @@ func TestSchemaDefaults(t *testing.T) {
 	for _, section := range strings.Split(manual(t), "\n## ") {
 		maps.Copy(documented, rows(section))
 	}
-	for _, attribute := range []string{"interval", "parallel", "log-level", "log-format", "keep", "size", "age", "security", "timeout", "port", "transfer",
+	for _, attribute := range []string{"interval", "parallel", "log-level", "log-format", "keep", "size", "age", "security", "port", "transfer",
+		"sessions", "client", "sudo", "agent", "authentication", "host-keys",
 		"dial", "handshake", "authentication", "platform", "deploy", "run", "receive", "visit"} {
 		pattern := regexp.MustCompile(`<xs:attribute name="` + attribute + `" [^>]*>\s*<xs:annotation><xs:documentation>[^<]*Default: ` +
 			regexp.QuoteMeta(documented[attribute]) + `\.`)

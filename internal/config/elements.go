@@ -18,10 +18,23 @@ type musterElement struct {
 	Database *databaseElement `element:"database"`
 	Queue    *queueElement    `element:"queue"`
 	Mail     *mailElement     `element:"mail"`
+	contents
+}
+
+// terms is what holds for all hosts in an element.
+type terms struct {
 	Timeouts *timeoutsElement `element:"timeouts"`
 	Limits   []*limitElement  `element:"limit"`
-	Groups   []*groupElement  `element:"group"`
-	Hosts    []*hostElement   `element:"host"`
+}
+
+// contents is what stands in <muster> as well as in a group.
+type contents struct {
+	terms
+	Includes []*includeElement `element:"include"`
+	Groups   []*groupElement   `element:"group"`
+	Jumps    []*jumpElement    `element:"jump"`
+	Hosts    []*hostElement    `element:"host"`
+	Printed  []*hostsElement   `element:"hosts"`
 }
 
 type serverElement struct {
@@ -33,6 +46,9 @@ type serverElement struct {
 	LogFormat *attribute[logFormat]    `attribute:"log-format"`
 	LogFile   *attribute[optionalPath] `attribute:"log-file"`
 	Listen    *attribute[listen]       `attribute:"listen"`
+	SSHConfig *attribute[optionalPath] `attribute:"ssh-config"`
+	Spread    *attribute[duration]     `attribute:"spread"`
+	Backoff   *attribute[duration]     `attribute:"backoff"`
 }
 
 type databaseElement struct {
@@ -67,34 +83,73 @@ type mailElement struct {
 	Timeout  *attribute[duration]     `attribute:"timeout"`
 }
 
+// loginAttributes is what a group says for all machines in it, and a host or a jump host for itself: how it is reached and
+// logged in to.
+type loginAttributes struct {
+	User           *attribute[name]          `attribute:"user"`
+	Key            *attribute[optionalPaths] `attribute:"key"`
+	Certificate    *attribute[optionalPaths] `attribute:"certificate"`
+	Passphrase     *attribute[password]      `attribute:"passphrase"`
+	Agent          *attribute[agent]         `attribute:"agent"`
+	Password       *attribute[password]      `attribute:"password"`
+	Authentication *attribute[methods]       `attribute:"authentication"`
+	Port           *attribute[port]          `attribute:"port"`
+	KnownHosts     *attribute[paths]         `attribute:"known-hosts"`
+	HostKeys       *attribute[hostKeys]      `attribute:"host-keys"`
+	KnownAs        *attribute[knownAs]       `attribute:"known-as"`
+	Via            *attribute[via]           `attribute:"via"`
+}
+
 // inheritable is what a group says for all hosts in it and a host for itself.
 type inheritable struct {
-	User       *attribute[name]         `attribute:"user"`
-	Key        *attribute[optionalPath] `attribute:"key"`
-	Password   *attribute[password]     `attribute:"password"`
-	Port       *attribute[port]         `attribute:"port"`
-	KnownHosts *attribute[paths]        `attribute:"known-hosts"`
-	Transfer   *attribute[transfer]     `attribute:"transfer"`
-	Directory  *attribute[directory]    `attribute:"directory"`
-	Mail       *attribute[mailboxes]    `attribute:"mail"`
+	loginAttributes
+	Transfer  *attribute[transfer]  `attribute:"transfer"`
+	Directory *attribute[directory] `attribute:"directory"`
+	Client    *attribute[client]    `attribute:"client"`
+	Sudo      *attribute[yesNo]     `attribute:"sudo"`
+	Mail      *attribute[mailboxes] `attribute:"mail"`
+}
 
-	Timeouts *timeoutsElement `element:"timeouts"`
-	Limits   []*limitElement  `element:"limit"`
+// machine is what a host and a jump host have of their own.
+type machine struct {
+	Name        *attribute[name]         `attribute:"name"`
+	Address     *attribute[address]      `attribute:"address" required:"true"`
+	Fingerprint *attribute[fingerprints] `attribute:"fingerprint"`
 }
 
 type groupElement struct {
 	element
 	inheritable
-	Name   *attribute[groupName] `attribute:"name"`
-	Groups []*groupElement       `element:"group"`
-	Hosts  []*hostElement        `element:"host"`
+	contents
+	Name *attribute[groupName] `attribute:"name"`
 }
 
 type hostElement struct {
 	element
+	machine
 	inheritable
-	Name    *attribute[name]    `attribute:"name"`
-	Address *attribute[address] `attribute:"address" required:"true"`
+	terms
+	command string // that printed it; empty: it stands in a document
+}
+
+type jumpElement struct {
+	element
+	machine
+	loginAttributes
+	Sessions *attribute[count] `attribute:"sessions"`
+}
+
+// includeElement stands for what is in other files.
+type includeElement struct {
+	element
+	File *attribute[pattern] `attribute:"file" required:"true"`
+}
+
+// hostsElement stands for the hosts that a command prints.
+type hostsElement struct {
+	element
+	Command *attribute[command]  `attribute:"command" required:"true"`
+	Timeout *attribute[duration] `attribute:"timeout"`
 }
 
 type timeoutsElement struct {

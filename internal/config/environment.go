@@ -23,8 +23,14 @@ type Environment struct {
 	LookupEnv func(name string) (string, bool)
 	Exists    func(path string) bool
 
-	// ReadFile reads a file of at most limit bytes that holds a secret.
+	// ReadFile reads a file of at most limit bytes that holds a secret, or is included.
 	ReadFile func(path string, limit int) ([]byte, Access, error)
+
+	// Glob returns the paths that match a pattern of package filepath, in their order; nil: no pattern matches anything.
+	Glob func(pattern string) ([]string, error)
+
+	// Run returns what a command prints; nil: no command is run, and hosts that commands print are left out.
+	Run func(Command) ([]byte, error)
 }
 
 // Access says who can read a file. The zero value is a file that only its owner can.
@@ -55,6 +61,7 @@ func System() Environment {
 		LookupEnv: os.LookupEnv,
 		ReadFile:  readSecret,
 		Exists:    exists,
+		Glob:      filepath.Glob,
 	}
 }
 

@@ -14,7 +14,7 @@ const file = "/etc/muster/muster.xml"
 
 // fixture is the environment of the documents in testdata.
 func fixture() Environment {
-	variables := map[string]string{"SMTP_PASSWORD": "swordfish", "EMPTY": "", "XDG_STATE_HOME": "relative/is/ignored"}
+	variables := map[string]string{"SMTP_PASSWORD": "swordfish", "EMPTY": "", "SSH_AUTH_SOCK": "/run/user/1000/agent", "XDG_STATE_HOME": "relative/is/ignored"}
 	type secretFile struct {
 		content string
 		access  Access

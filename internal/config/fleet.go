@@ -1,7 +1,6 @@
 package config
 
 import (
-	"cmp"
 	"net"
 	"slices"
 	"strconv"
@@ -10,56 +9,79 @@ import (
 )
 
 const (
-	sshPort  = 22
-	shortest = 100 * time.Millisecond // deadline: less than a round trip to the other side of the world would always fail
+	sshPort         = 22
+	defaultSessions = 16                     // fewer than the OpenSSH server lets begin at once, on a jump host that others use too
+	shortest        = 100 * time.Millisecond // deadline: less than a round trip to the other side of the world would always fail
 )
 
-// scope is what a host inherits at some place of the document. Its slices are shared and never written to.
+// scope is what a machine inherits at some place of the document. Its slices are shared and never written to.
 type scope struct {
-	groups     []string
-	user       string
-	userWrong  bool
-	key        string
-	password   Secret
-	loginWrong bool // a key or a password was given, but is wrong
-	port       int
-	knownHosts []string
-	knownWrong bool
-	transfer   string
-	directory  string
-	mail       []string
-	timeouts   Timeouts
-	limits     []Limit
+	groups    []string
+	login     login
+	transfer  string
+	directory string
+	client    *attribute[client]
+	sudo      bool
+	mail      []string
+	timeouts  Timeouts
+	limits    []Limit
 }
 
-// placed is a host and where it stands.
+// placed is a machine and where it stands.
 type placed struct {
-	at      int
-	named   bool  // by name="…", not by its address
-	subject *mark // what its name comes from
-	host    Host
+	at       int
+	kind     string // of element: host or jump
+	title    string // as a message begins with it
+	named    bool   // by name="…", not by its address
+	subject  *mark  // what its name comes from
+	own      *mark  // its own via="…"
+	pinWrong bool   // its fingerprint="…" is wrong
+	login    login
+	host     *Host
+	state    state // of its way
+	used     bool  // others are reached through it
 }
 
 // fleet returns all hosts with what they inherit, in the order of the document.
 func (r *resolver) fleet(root *musterElement, mail *Mail) []Host {
-	known := r.environment.knownHosts()
+	r.known = r.environment.knownHosts()
 	outermost := scope{
-		user:       r.environment.User,
-		port:       sshPort,
-		knownHosts: known,
-		transfer:   "stdout",
-		timeouts:   r.timeouts(root.Timeouts, defaultTimeouts()),
-		limits:     r.limits(root.Limits, builtinLimits()),
+		login: login{
+			authentication: []string{publicKey, byPassword, interactive},
+			hostKeys:       strict,
+		},
+		transfer: "stdout",
+		timeouts: r.timeouts(root.Timeouts, defaultTimeouts()),
+		limits:   r.limits(root.Limits, builtinLimits()),
 	}
 	if mail != nil {
 		outermost.mail = mail.To
 	}
-	r.members(root.Groups, root.Hosts, outermost)
-	slices.SortStableFunc(r.hosts, func(a, b placed) int { return cmp.Compare(a.at, b.at) })
+	r.members(&root.contents, outermost)
+	slices.SortStableFunc(r.machines, func(a, b *placed) int { return r.compare(a.at, b.at) })
+	hosts := r.gather()
 	r.checkNames()
-	hosts := make([]Host, len(r.hosts))
-	for i, p := range r.hosts {
-		hosts[i] = p.host
+	for _, p := range r.machines {
+		r.settle(p)
+	}
+	r.connect()
+	return hosts
+}
+
+// gather puts the hosts side by side, where they stay.
+func (r *resolver) gather() []Host {
+	var hosts []Host
+	for _, p := range r.machines {
+		if p.kind == "host" {
+			hosts = append(hosts, *p.host)
+		}
+	}
+	next := 0
+	for _, p := range r.machines {
+		if p.kind == "host" {
+			p.host = &hosts[next]
+			next++
+		}
 	}
 	return hosts
 }
@@ -77,93 +99,105 @@ func defaultTimeouts() Timeouts {
 	}
 }
 
-func (r *resolver) members(groups []*groupElement, hosts []*hostElement, s scope) {
-	for _, host := range hosts {
+func (r *resolver) members(c *contents, s scope) {
+	for _, jump := range c.Jumps {
+		r.jump(jump, s)
+	}
+	for _, host := range c.Hosts {
 		r.host(host, s)
 	}
-	for _, group := range groups {
-		inner := r.within(&group.inheritable, s)
+	for _, group := range c.Groups {
+		inner := r.within(&group.inheritable, &group.terms, s)
 		if name, ok := group.Name.given(); ok {
 			inner.groups = append(slices.Clip(s.groups), string(name))
 		}
-		r.members(group.Groups, group.Hosts, inner)
+		r.members(&group.contents, inner)
 	}
 }
 
 // within returns what holds inside an element that may say otherwise than what surrounds it.
-func (r *resolver) within(e *inheritable, s scope) scope {
-	s.user = string(e.User.or(name(s.user)))
-	s.userWrong = s.userWrong || e.User != nil && e.User.wrong
-	s.port = int(e.Port.or(port(s.port)))
+func (r *resolver) within(e *inheritable, t *terms, s scope) scope {
+	s.login = r.loginWithin(&e.loginAttributes, s.login)
 	s.transfer = string(e.Transfer.or(transfer(s.transfer)))
 	s.directory = string(e.Directory.or(directory(s.directory)))
+	s.sudo = bool(e.Sudo.or(yesNo(s.sudo)))
 	s.mail = e.Mail.or(s.mail)
 	r.noteReceivers(e.Mail)
-	if e.Key != nil {
-		s.key = r.optionalFile(e.Key)
-		s.loginWrong = s.loginWrong || e.Key.wrong
+	if e.Client != nil {
+		s.client = e.Client
 	}
-	if e.Password != nil {
-		s.password = r.secret(e.Password)
-		s.loginWrong = s.loginWrong || e.Password.wrong
-	}
-	if e.KnownHosts != nil {
-		s.knownHosts = r.files(e.KnownHosts)
-		s.knownWrong = s.knownWrong || e.KnownHosts.wrong
-	}
-	s.timeouts = r.timeouts(e.Timeouts, s.timeouts)
-	s.limits = r.limits(e.Limits, s.limits)
+	s.timeouts = r.timeouts(t.Timeouts, s.timeouts)
+	s.limits = r.limits(t.Limits, s.limits)
 	return s
 }
 
-func (r *resolver) files(a *attribute[paths]) []string {
-	var files []string
-	for _, path := range a.or(nil) {
-		files = append(files, r.resolved(&a.mark, path))
+func (r *resolver) host(e *hostElement, s scope) {
+	s = r.within(&e.inheritable, &e.terms, s)
+	p := r.place(&e.machine, &e.loginAttributes, s)
+	if p == nil {
+		return
 	}
-	return files
+	p.at, p.kind, p.title = e.at, "host", "this <host>"
+	if e.command != "" {
+		p.title = printedBy(p.host.Name, e.command)
+	}
+	h := p.host
+	h.Transfer, h.Directory, h.Sudo, h.Mail, h.Limits = s.transfer, s.directory, s.sudo, s.mail, s.limits
+	h.Client, _ = strings.CutPrefix(string(s.client.or("upload")), "installed:")
+	if h.Client == "upload" {
+		h.Client = ""
+	}
+	if h.Sudo && onWindows(h.Client) && !s.client.wrong {
+		r.wrong(&s.client.mark, `is on Windows, which has no sudo: leave out sudo="yes"`)
+	}
+	r.machines = append(r.machines, p)
 }
 
-func (r *resolver) host(e *hostElement, s scope) {
-	s = r.within(&e.inheritable, s)
-	place, known := e.Address.given()
-	if !known {
-		return // its mistake is noted
+func (r *resolver) jump(e *jumpElement, s scope) {
+	// The name in known_hosts is that of the hosts: a jump host is verified as itself.
+	s.login.said.knownAs, s.login.knownAs = false, ""
+	s.login = r.loginWithin(&e.loginAttributes, s.login)
+	p := r.place(&e.machine, &e.loginAttributes, s)
+	if p == nil {
+		return
 	}
-	p := placed{at: e.at, named: e.Name != nil, subject: &e.Address.mark}
+	p.at, p.kind, p.title = e.at, "jump", "this <jump>"
+	p.host.Sessions = int(e.Sessions.or(defaultSessions))
+	r.jumps = append(r.jumps, p.host.Name)
+	r.machines = append(r.machines, p)
+}
+
+// place returns a machine with what hosts and jump hosts have in common; nil where nobody knows its address.
+func (r *resolver) place(e *machine, own *loginAttributes, s scope) *placed {
+	where, known := e.Address.given()
+	if !known {
+		return nil // its mistake is noted
+	}
+	p := &placed{named: e.Name != nil, subject: &e.Address.mark, login: s.login}
 	switch {
 	case p.named:
 		p.subject = &e.Name.mark
-	case e.Port != nil && e.Port.wrong:
-		p.subject = &e.Port.mark // the name would hold the port
+	case own.Port != nil && own.Port.wrong:
+		p.subject = &own.Port.mark // the name would hold the port
 	}
-	p.host = Host{
-		Name:       string(e.Name.or(name(defaultName(string(place), s.port)))),
-		Groups:     s.groups,
-		Address:    string(place),
-		Port:       s.port,
-		User:       s.user,
-		Key:        s.key,
-		Password:   s.password,
-		KnownHosts: s.knownHosts,
-		Transfer:   s.transfer,
-		Directory:  s.directory,
-		Mail:       s.mail,
-		Timeouts:   s.timeouts,
-		Limits:     s.limits,
+	if own.Via != nil {
+		p.own = &own.Via.mark
 	}
-	if s.user == "" && !s.userWrong {
-		r.add(e.at, `this <host> has no user, and the name of your own is not known: `+
-			`say user="…" here or in a group around it`)
+	r.checkPin(e.Fingerprint, own)
+	p.pinWrong = e.Fingerprint != nil && e.Fingerprint.wrong
+	number := s.login.port
+	if !s.login.said.port {
+		number = sshPort
 	}
-	if s.key == "" && s.password.Empty() && !s.loginWrong {
-		r.add(e.at, `this <host> has no way to log in: say key="…" or password="…" here or in a group around it`)
+	p.host = &Host{
+		Name:         string(e.Name.or(name(defaultName(string(where), number)))),
+		Groups:       s.groups,
+		Address:      string(where),
+		Fingerprints: e.Fingerprint.or(nil),
+		Sessions:     defaultSessions,
+		Timeouts:     s.timeouts,
 	}
-	if len(s.knownHosts) == 0 && !s.knownWrong {
-		r.add(e.at, `this <host> has no host keys to be verified by: say known-hosts="…" here or in a group around it, `+
-			"since your home directory is not known")
-	}
-	r.hosts = append(r.hosts, p)
+	return p
 }
 
 // defaultName names a host that has no name by its address, as known_hosts files do: with the port where it is not 22.
@@ -174,11 +208,10 @@ func defaultName(address string, port int) string {
 	return net.JoinHostPort(address, strconv.Itoa(port))
 }
 
-// checkNames notes hosts of the same name. Case does not tell two apart: not every database would keep them apart.
+// checkNames notes machines of the same name. Case does not tell two apart: not every database would keep them apart.
 func (r *resolver) checkNames() {
-	first := make(map[string]*placed, len(r.hosts))
-	for i := range r.hosts {
-		p := &r.hosts[i]
+	first := make(map[string]*placed, len(r.machines))
+	for _, p := range r.machines {
 		if p.subject.wrong {
 			continue // its name is not known
 		}
@@ -188,10 +221,14 @@ func (r *resolver) checkNames() {
 		case !taken:
 			first[key] = p
 		case p.named:
-			r.wrong(p.subject, "the host on line %d has this name: names must differ, not only in case", r.line(other.at))
+			r.wrong(p.subject, "the %s %s has this name: names must differ, not only in case", other.kind,
+				r.where(other.at, p.at))
+		case p.kind != other.kind:
+			r.wrong(p.subject, `the %s %s is called %s too: leave the <jump> out, since via="…" may name a host as well`,
+				other.kind, r.where(other.at, p.at), quoted(other.host.Name))
 		default:
-			r.wrong(p.subject, `the host on line %d is called %s too: give one of them a name="…" of its own`,
-				r.line(other.at), quoted(other.host.Name))
+			r.wrong(p.subject, `the %s %s is called %s too: give one of them a name="…" of its own`,
+				other.kind, r.where(other.at, p.at), quoted(other.host.Name))
 		}
 	}
 }

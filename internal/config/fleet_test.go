@@ -20,17 +20,22 @@ func TestDefaults(t *testing.T) {
 			Parallel:  256,
 			LogLevel:  "info",
 			LogFormat: "text",
+			Spread:    6 * time.Second,
+			Backoff:   5 * time.Minute,
 		},
 		Database: Database{URL: "sqlite:/home/alice/.local/state/muster/muster.db"},
 		Queue:    Queue{Replicas: 1, Size: 4 << 30, Age: 7 * 24 * time.Hour},
 		Hosts: []Host{{
-			Name:       "a.example",
-			Address:    "a.example",
-			Port:       22,
-			User:       "alice",
-			Key:        "/etc/muster/id",
-			KnownHosts: []string{"/home/alice/.ssh/known_hosts", "/etc/ssh/ssh_known_hosts"},
-			Transfer:   "stdout",
+			Name:           "a.example",
+			Address:        "a.example",
+			Port:           22,
+			User:           "alice",
+			Keys:           []string{"/etc/muster/id"},
+			KnownHosts:     []string{"/home/alice/.ssh/known_hosts", "/etc/ssh/ssh_known_hosts"},
+			HostKeys:       "strict",
+			Sessions:       16,
+			Transfer:       "stdout",
+			Authentication: []string{"publickey", "password", "keyboard-interactive"},
 			Timeouts: Timeouts{
 				Dial: 10 * time.Second, Handshake: 15 * time.Second, Authentication: 20 * time.Second,
 				Platform: 30 * time.Second, Deploy: time.Minute, Run: 30 * time.Second, Receive: 30 * time.Second,
@@ -57,7 +62,7 @@ func TestDesignDocument(t *testing.T) {
 	}
 	var names []string
 	for _, h := range c.Hosts {
-		names = append(names, fmt.Sprintf("%s %v %s %d %s %s %v", h.Name, h.Groups, h.Address, h.Port, h.User, h.Key, h.Mail))
+		names = append(names, fmt.Sprintf("%s %v %s %d %s %s %v", h.Name, h.Groups, h.Address, h.Port, h.User, strings.Join(h.Keys, ","), h.Mail))
 	}
 	want := []string{
 		"10.0.0.11 [web] 10.0.0.11 22 monitor /home/alice/.ssh/id_ed25519 [ops@example.org]",
@@ -118,7 +123,7 @@ func TestEveryAttributeIsInheritedAndReplaced(t *testing.T) {
 <host name="outside" address="f" key="k"/>`))
 	shown := func(name string) string {
 		h := c.host(t, name)
-		return fmt.Sprintf("%v %s %s %s %d %v %s %q %q", h.Groups, h.User, h.Key, h.Password.Reveal(), h.Port, h.KnownHosts,
+		return fmt.Sprintf("%v %s %s %s %d %v %s %q %q", h.Groups, h.User, strings.Join(h.Keys, ","), h.Password.Reveal(), h.Port, h.KnownHosts,
 			h.Transfer, h.Directory, h.Mail)
 	}
 	for name, want := range map[string]string{

@@ -106,13 +106,18 @@ func checkQueue(t *testing.T, c *Config) {
 
 func checkHost(t *testing.T, h Host) {
 	t.Helper()
-	if h.Name == "" || len(h.Name) > 300 || strings.ContainsFunc(h.Name, unprintable) || h.User == "" ||
-		h.Port < 1 || h.Port > 65535 || len(h.KnownHosts) == 0 || h.Key == "" && h.Password.Empty() ||
-		h.Transfer != "stdout" && h.Transfer != "file" {
-		t.Errorf("host %+v", h)
+	seen := map[*Host]bool{}
+	for at := &h; at != nil; at = at.Via {
+		checkLogin(t, at)
+		if seen[at] || len(seen) > longestWay {
+			t.Fatalf("the way to %q has no end", h.Name)
+		}
+		seen[at] = true
 	}
-	if _, err := netip.ParseAddr(h.Address); err != nil && hostName(h.Address) != nil {
-		t.Errorf("address %q", h.Address)
+	if h.Name == "" || len(h.Name) > 300 || strings.ContainsFunc(h.Name, unprintable) || h.User == "" ||
+		h.Port < 1 || h.Port > 65535 || len(h.KnownHosts)+len(h.Fingerprints) == 0 ||
+		h.Transfer != "stdout" && h.Transfer != "file" || strings.HasPrefix(h.Client, "installed:") {
+		t.Errorf("host %+v", h)
 	}
 	for _, d := range []time.Duration{h.Timeouts.Dial, h.Timeouts.Handshake, h.Timeouts.Authentication, h.Timeouts.Platform,
 		h.Timeouts.Deploy, h.Timeouts.Run, h.Timeouts.Receive, h.Timeouts.Visit} {
@@ -129,5 +134,21 @@ func checkHost(t *testing.T, h Host) {
 			t.Errorf("limits %+v", h.Limits)
 		}
 		limits[l.key()] = true
+	}
+}
+
+// checkLogin checks what hosts and jump hosts have in common.
+func checkLogin(t *testing.T, h *Host) {
+	t.Helper()
+	if _, err := netip.ParseAddr(h.Address); err != nil && hostName(h.Address) != nil {
+		t.Errorf("address %q", h.Address)
+	}
+	keys := len(h.Keys) > 0 || h.Agent != ""
+	usable := slices.ContainsFunc(h.Authentication, func(method string) bool {
+		return method == publicKey && keys || method != publicKey && !h.Password.Empty()
+	})
+	if h.User == "" || h.Port < 1 || h.Port > 65535 || !usable || h.Sessions < 1 || h.HostKeys != strict && h.HostKeys != acceptNew ||
+		len(h.Certificates) > 0 && !keys || !h.Passphrase.Empty() && len(h.Keys) == 0 {
+		t.Errorf("the login of %+v", h)
 	}
 }

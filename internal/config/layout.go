@@ -8,6 +8,7 @@ import (
 // layout is what may stand in an element, by the tags of its struct.
 type layout struct {
 	name       string // of the element
+	shown      string // the same as a message has it
 	attributes map[string]attributeField
 	children   map[string]childField
 	known      names
@@ -33,7 +34,7 @@ func layoutOf(name string, element reflect.Type, done map[reflect.Type]*layout) 
 	if known, ok := done[element]; ok {
 		return known
 	}
-	l := &layout{name: name, attributes: map[string]attributeField{}, children: map[string]childField{}}
+	l := &layout{name: name, shown: "<" + name + ">", attributes: map[string]attributeField{}, children: map[string]childField{}}
 	done[element] = l
 	for _, field := range reflect.VisibleFields(element) {
 		if name, ok := field.Tag.Lookup("attribute"); ok {

@@ -59,8 +59,8 @@ func (r *resolver) limits(own []*limitElement, inherited []Limit) []Limit {
 			continue
 		}
 		if at, repeated := first[limit.key()]; repeated {
-			r.add(e.at, "a second <limit> on the same side of the same statistic and instance: the first is on line %d",
-				r.line(at))
+			r.add(e.at, "a second <limit> on the same side of the same statistic and instance: the first is %s",
+				r.where(at, e.at))
 			continue
 		}
 		first[limit.key()] = e.at

@@ -45,26 +45,75 @@ func (m Mistakes) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// note is a mistake or a warning at a byte of the document.
+// note is a mistake or a warning at a byte of a document.
 type note struct {
-	at      int
+	at      int // offset
 	message string
 	warning bool
 }
 
-// notes collects what there is to say about a document.
-type notes struct {
+// source is a document: the configuration, or what it includes. The bytes of all sources are numbered through, so that an
+// offset says which of them it is in.
+type source struct {
 	file     string
 	document []byte
-	list     []note
-	lines    []int // offsets of the lines' first bytes; made when first asked for
+	folder   string // that its relative paths begin at
+	access   Access
+	base     int     // offset of its first byte
+	parent   *source // that includes it; nil: none
+	at       int     // offset of the element that includes it
+	lines    []int   // offsets in document of the lines' first bytes; made when first asked for
 }
 
-func newNotes(file string, document []byte) *notes {
-	return &notes{file: file, document: document}
+// notes collects what there is to say about the documents of a configuration.
+type notes struct {
+	sources   []*source
+	list      []note
+	variables []string // of the environment, that hold secrets of the documents
+	format    *layout  // of all documents; made when first asked for
 }
 
-// add notes a mistake at an offset of the document.
+// enter begins a document and says where its bytes are.
+func (n *notes) enter(s *source) *source {
+	if len(n.sources) > 0 {
+		last := n.sources[len(n.sources)-1]
+		s.base = last.base + len(last.document) + 1
+	}
+	n.sources = append(n.sources, s)
+	return s
+}
+
+// source returns the document that an offset is in.
+func (n *notes) source(at int) *source {
+	after := sort.Search(len(n.sources), func(i int) bool { return n.sources[i].base > at })
+	return n.sources[max(after-1, 0)]
+}
+
+// compare orders two offsets as if what is included stood where it is included.
+func (n *notes) compare(a, b int) int {
+	if len(n.sources) == 1 {
+		return cmp.Compare(a, b)
+	}
+	from, to := n.path(a), n.path(b)
+	for i := range min(len(from), len(to)) {
+		if order := cmp.Compare(from[i], to[i]); order != 0 {
+			return order
+		}
+	}
+	return cmp.Compare(len(from), len(to))
+}
+
+// path returns an offset after those of the elements that include its document, the outermost first.
+func (n *notes) path(at int) []int {
+	path := []int{at}
+	for s := n.source(at); s.parent != nil; s = s.parent {
+		path = append(path, s.at)
+	}
+	slices.Reverse(path)
+	return path
+}
+
+// add notes a mistake at an offset.
 func (n *notes) add(at int, format string, arguments ...any) {
 	n.list = append(n.list, note{at: at, message: shortened(fmt.Sprintf(format, arguments...), longestMessage)})
 }
@@ -85,38 +134,47 @@ func (n *notes) mistakes() Mistakes { return n.pick(false) }
 func (n *notes) warnings() Mistakes { return n.pick(true) }
 
 func (n *notes) pick(warnings bool) Mistakes {
-	slices.SortStableFunc(n.list, func(a, b note) int { return cmp.Compare(a.at, b.at) })
+	slices.SortStableFunc(n.list, func(a, b note) int { return n.compare(a.at, b.at) })
 	var picked Mistakes
 	for _, note := range n.list {
 		if note.warning == warnings {
 			line, column := n.position(note.at)
-			picked = append(picked, Mistake{File: n.file, Line: line, Column: column, Message: note.message})
+			picked = append(picked, Mistake{File: n.source(note.at).file, Line: line, Column: column, Message: note.message})
 		}
 	}
 	return picked
 }
 
-// line returns the number of the line that holds an offset.
+// where returns the place of an offset for a message that stands at another.
+func (n *notes) where(at, from int) string {
+	if s := n.source(at); s != n.source(from) {
+		return fmt.Sprintf("on line %d of %s", n.line(at), quoted(s.file))
+	}
+	return fmt.Sprintf("on line %d", n.line(at))
+}
+
+// line returns the number of the line that an offset is on, in its document.
 func (n *notes) line(at int) int {
 	line, _ := n.position(at)
 	return line
 }
 
 func (n *notes) position(at int) (line, column int) {
-	if n.lines == nil {
-		n.lines = []int{0}
+	s := n.source(at)
+	if s.lines == nil {
+		s.lines = []int{0}
 		for i := 0; ; {
-			next := bytes.IndexByte(n.document[i:], '\n')
+			next := bytes.IndexByte(s.document[i:], '\n')
 			if next < 0 {
 				break
 			}
 			i += next + 1
-			n.lines = append(n.lines, i)
+			s.lines = append(s.lines, i)
 		}
 	}
-	at = min(max(at, 0), len(n.document))
-	line = sort.SearchInts(n.lines, at+1)
-	before := bytes.TrimPrefix(n.document[n.lines[line-1]:at], []byte(byteOrderMark))
+	at = min(max(at-s.base, 0), len(s.document))
+	line = sort.SearchInts(s.lines, at+1)
+	before := bytes.TrimPrefix(s.document[s.lines[line-1]:at], []byte(byteOrderMark))
 	return line, utf8.RuneCount(before) + 1
 }
 

@@ -26,7 +26,7 @@ const (
 type reader struct {
 	*notes
 	text      []byte // the document without the byte order mark
-	skipped   int    // the length of that mark
+	first     int    // the offset of its first byte
 	decoder   *xml.Decoder
 	root      *layout
 	end       error  // why there are no more tokens: io.EOF, or what is not XML
@@ -41,18 +41,21 @@ type opened struct {
 	at   int
 }
 
-// read returns the document's root element with all that could be read; nil where there is none. Mistakes are in notes.
-func read(document []byte, notes *notes) *musterElement {
-	text := bytes.TrimPrefix(document, []byte(byteOrderMark))
+// read returns a document's root element with all that could be read; nil where there is none. Mistakes are in notes.
+func read(from *source, notes *notes) *musterElement {
+	if notes.format == nil {
+		notes.format = layoutOf("muster", reflect.TypeFor[musterElement](), map[reflect.Type]*layout{})
+	}
+	text := bytes.TrimPrefix(from.document, []byte(byteOrderMark))
 	r := &reader{
 		notes:   notes,
 		text:    text,
-		skipped: len(document) - len(text),
+		first:   from.base + len(from.document) - len(text),
 		decoder: xml.NewDecoder(bytes.NewReader(text)),
-		root:    layoutOf("muster", reflect.TypeFor[musterElement](), map[reflect.Type]*layout{}),
+		root:    notes.format,
 	}
 	if bytes.HasPrefix(text, []byte("\xff\xfe")) || bytes.HasPrefix(text, []byte("\xfe\xff")) {
-		r.add(0, "the document is in UTF-16: save it as UTF-8")
+		r.add(from.base, "the document is in UTF-16: save it as UTF-8")
 		return nil
 	}
 	return r.document()
@@ -98,7 +101,7 @@ func (r *reader) unchecked(token xml.Token, start int) error {
 	return &xml.SyntaxError{Msg: fmt.Sprintf("illegal character code %U", c)}
 }
 
-func (r *reader) offset() int { return int(r.decoder.InputOffset()) + r.skipped }
+func (r *reader) offset() int { return int(r.decoder.InputOffset()) + r.first }
 
 // malformed notes why the document is not XML.
 func (r *reader) malformed(err error, start int) {
@@ -111,14 +114,14 @@ func (r *reader) malformed(err error, start int) {
 	switch {
 	case syntax.Msg == "unexpected EOF" && len(r.open) > 0:
 		last := r.open[len(r.open)-1]
-		r.add(start, "not well-formed XML: the document ends within <%s>, which begins on line %d", last.name,
-			r.line(last.at))
+		r.add(start, "not well-formed XML: the document ends within <%s>, which begins %s", last.name,
+			r.where(last.at, start))
 	case syntax.Msg == "unexpected EOF":
 		r.add(start, "not well-formed XML: the document ends within what begins here")
 	case strings.HasPrefix(syntax.Msg, "element "), strings.HasPrefix(syntax.Msg, "unexpected end element "):
 		r.add(start, "not well-formed XML: %s", syntax.Msg)
 	case strings.HasPrefix(syntax.Msg, "illegal character code "), syntax.Msg == "invalid UTF-8":
-		r.add(start+illegal(r.text[start-r.skipped:r.offset()-r.skipped]), "not well-formed XML: %s", syntax.Msg)
+		r.add(start+illegal(r.text[start-r.first:r.offset()-r.first]), "not well-formed XML: %s", syntax.Msg)
 	case strings.HasPrefix(syntax.Msg, "invalid character entity "):
 		r.add(max(start, r.offset()-1), `not well-formed XML: %s: write &amp; for "&"`, syntax.Msg)
 	case strings.HasPrefix(syntax.Msg, "unescaped < "):
@@ -173,7 +176,7 @@ func (r *reader) document() *musterElement {
 		}
 	}
 	if root == nil && errors.Is(r.end, io.EOF) {
-		r.add(0, "there is no <muster xmlns=%q> in the document", Namespace)
+		r.add(r.first, "there is no <muster xmlns=%q> in the document", Namespace)
 	}
 	return root
 }
@@ -202,7 +205,7 @@ func (r *reader) directive(at int) {
 
 // instruction lets processing instructions pass, which are for editors, and notes an XML declaration out of place.
 func (r *reader) instruction(token xml.ProcInst, at int) {
-	if token.Target == "xml" && at != r.skipped {
+	if token.Target == "xml" && at != r.first {
 		r.add(at, "the XML declaration must be the first thing in the document")
 	}
 }
@@ -222,7 +225,7 @@ func (r *reader) noText(text []byte, at int, where string) {
 
 // raw returns the bytes of the document from an offset to where the decoder is.
 func (r *reader) raw(at int) []byte {
-	return r.text[at-r.skipped : r.offset()-r.skipped]
+	return r.text[at-r.first : r.offset()-r.first]
 }
 
 // element reads an element, whose start was read, into the struct that into points at.
@@ -270,7 +273,7 @@ func (r *reader) child(l *layout, parent reflect.Value, start xml.StartElement, 
 			field.Set(into)
 		} else {
 			first := field.Interface().(interface{ begun() int }).begun()
-			r.add(at, "a second <%s> in <%s>: the first is on line %d", name, l.name, r.line(first))
+			r.add(at, "a second <%s> in <%s>: the first is %s", name, l.name, r.where(first, at))
 		}
 		r.element(child.layout, into, start, at)
 		return

@@ -17,19 +17,20 @@ const longestSecret = 64 << 10
 type resolver struct {
 	*notes
 	environment Environment
-	folder      string // of the configuration, which paths are relative to
 	statistics  map[string]report.Definition
-	names       []string // of statistics
-	hosts       []placed
-	receivers   *mark // the first mail="…" that names somebody; nil: there is none
+	names       []string  // of statistics
+	incomplete  bool      // a command was not run, so that hosts are missing
+	known       []string  // files of host keys, where the document names none
+	machines    []*placed // hosts and jump hosts, in the order of the document once all are there
+	jumps       []string  // their names
+	byName      map[string]*placed
+	implied     map[implied]*Host
+	overridden  map[overridden]*Host
+	doubted     map[string]bool // addresses in via="…" that may be misspelt names
+	receivers   *mark           // the first mail="…" that names somebody; nil: there is none
 }
 
-func resolve(file string, root *musterElement, environment Environment, notes *notes) *Config {
-	folder, err := filepath.Abs(filepath.Dir(file))
-	if err != nil {
-		folder = filepath.Dir(file)
-	}
-	r := &resolver{notes: notes, environment: environment, folder: folder}
+func (r *resolver) resolve(file string, root *musterElement) *Config {
 	r.learnStatistics()
 	config := &Config{File: file}
 	if root.Server == nil {
@@ -53,7 +54,13 @@ func (r *resolver) server(e *serverElement) Server {
 		LogFormat: string(e.LogFormat.or("text")),
 		LogFile:   r.optionalFile(e.LogFile),
 		Listen:    string(e.Listen.or("")),
+		SSHConfig: r.sshConfig(e.SSHConfig),
 	}
+	s.Spread = r.between(e.Spread, min(s.Interval/10, longestSpread), 0, 30*24*time.Hour)
+	if s.Spread > s.Interval {
+		r.wrong(&e.Spread.mark, "must not be longer than the interval of the visits, %s", spell(s.Interval))
+	}
+	s.Backoff = r.between(e.Backoff, max(s.Interval, 5*time.Minute), 0, 30*24*time.Hour)
 	if e.Data == nil {
 		data, ok := r.environment.dataDirectory()
 		if !ok {
@@ -62,6 +69,22 @@ func (r *resolver) server(e *serverElement) Server {
 		s.Data = data
 	}
 	return s
+}
+
+// longestSpread is over how long the visits of a sweep begin unless the configuration says otherwise: nobody waits longer
+// for a sweep that was only spread to be kind.
+const longestSpread = 30 * time.Second
+
+// sshConfig returns the path of the ssh_config that is read: the user's, where there is one.
+func (r *resolver) sshConfig(a *attribute[optionalPath]) string {
+	if a != nil {
+		return r.optionalFile(a)
+	}
+	path := filepath.Join(r.environment.Home, ".ssh", "config")
+	if r.environment.Home == "" || !r.environment.Exists(path) {
+		return ""
+	}
+	return path
 }
 
 // longestKeep is a hundred years: nobody keeps statistics longer, and times stay within what databases know.
@@ -187,7 +210,7 @@ func (r *resolver) optionalFile(a *attribute[optionalPath]) string {
 	return r.resolved(&a.mark, string(value))
 }
 
-// resolved returns a path with ~ expanded and, where it is relative, beginning at the configuration's folder.
+// resolved returns a path with ~ expanded and, where it is relative, beginning at the folder of the file it stands in.
 func (r *resolver) resolved(m *mark, path string) string {
 	if rest, ok := strings.CutPrefix(path, "~"); ok {
 		if r.environment.Home == "" {
@@ -199,14 +222,17 @@ func (r *resolver) resolved(m *mark, path string) string {
 	if filepath.IsAbs(path) {
 		return filepath.Clean(path)
 	}
-	return filepath.Join(r.folder, path)
+	return filepath.Join(r.source(m.at).folder, path)
 }
 
 // secret finds a password: in the environment, in a file, or in the attribute itself.
 func (r *resolver) secret(a *attribute[password]) Secret {
 	value, ok := a.given()
-	if !ok || value == "" {
+	switch {
+	case !ok || value == "":
 		return Secret{}
+	case a.printed:
+		return NewSecret(string(value))
 	}
 	if variable, ok := strings.CutPrefix(string(value), "env:"); ok {
 		return r.secretOfVariable(&a.mark, variable)
@@ -214,9 +240,9 @@ func (r *resolver) secret(a *attribute[password]) Secret {
 	if file, ok := strings.CutPrefix(string(value), "file:"); ok {
 		return r.secretOfFile(&a.mark, r.resolved(&a.mark, file))
 	}
-	if access := r.environment.Access; access.exposed() {
-		r.wrong(&a.mark, "others can read this file (its mode is %04o), so it may hold no password: "+
-			"chmod 600 it, or say env:NAME or file:PATH", access.Mode.Perm())
+	if access := r.source(a.at).access; access.exposed() {
+		r.wrong(&a.mark, "others can read this file (its mode is %04o), so it may hold no %s: "+
+			"chmod 600 it, or say env:NAME or file:PATH", access.Mode.Perm(), a.name)
 	}
 	return NewSecret(string(value))
 }
@@ -248,7 +274,7 @@ func (r *resolver) secretOfFile(m *mark, path string) Secret {
 	case text == "":
 		r.wrong(m, "the file %s is empty", quoted(path))
 	case strings.ContainsAny(text, "\r\n\x00"):
-		r.wrong(m, "the file %s holds more than one line: a password is one line", quoted(path))
+		r.wrong(m, "the file %s holds more than one line: a %s is one line", quoted(path), m.name)
 	}
 	return NewSecret(text)
 }
@@ -268,7 +294,7 @@ func (r *resolver) doubt(root *musterElement, config *Config) {
 	case config.Mail != nil && r.receivers == nil:
 		r.warn(root.Mail.at, `nobody is mailed: name receivers by to="…" here, or by mail="…" of a group or host`)
 	}
-	if len(r.hosts) == 0 {
+	if len(config.Hosts) == 0 && !r.incomplete {
 		r.warn(root.at, "there is no <host>: nothing will be visited")
 	}
 }

@@ -18,7 +18,7 @@ func TestServer(t *testing.T) {
 	c := parsed(t, muster(`<server data="~/m" interval="1w" parallel="1" log-level="warn" log-format="json" log-file="../log/m.log"
 		listen=" [::1]:9677 "/>`))
 	want := Server{Data: "/home/alice/m", Interval: 7 * 24 * time.Hour, Parallel: 1, LogLevel: "warn", LogFormat: "json",
-		LogFile: "/etc/log/m.log", Listen: "[::1]:9677"}
+		LogFile: "/etc/log/m.log", Listen: "[::1]:9677", Spread: 30 * time.Second, Backoff: 7 * 24 * time.Hour}
 	if c.Server != want {
 		t.Errorf("got %+v, want %+v", c.Server, want)
 	}
@@ -252,7 +252,7 @@ func TestLoad(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{"muster.xml", filepath.Join(folder, "data"), filepath.Join(folder, "sub", "k"), filepath.Join(folder, "h")}
-	if got := []string{c.File, c.Server.Data, c.Hosts[0].Key, c.Hosts[0].KnownHosts[0]}; !slices.Equal(got, want) {
+	if got := []string{c.File, c.Server.Data, c.Hosts[0].Keys[0], c.Hosts[0].KnownHosts[0]}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	if err := os.WriteFile(path, []byte(strings.Replace(document, "key", "kye", 1)), 0o600); err != nil {

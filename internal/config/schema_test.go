@@ -134,7 +134,7 @@ func TestEveryAttributeCanBeRead(t *testing.T) {
 			if err == nil {
 				t.Errorf("%s of <%s> may be a NUL character", attribute, name)
 			}
-			if secret := strings.Contains(attribute, "password") || attribute == "url"; secret != (set.text == "") {
+			if secret := strings.HasPrefix(attribute, "pass") || attribute == "url" || attribute == "command"; secret != (set.text == "") {
 				t.Errorf("%s of <%s>: its value is in messages: %v", attribute, name, !secret)
 			}
 		}

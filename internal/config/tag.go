@@ -13,7 +13,7 @@ func (r *reader) attributes(l *layout, into reflect.Value, start xml.StartElemen
 	var meant []mark
 	for i, a := range start.Attr {
 		s := r.spans[i]
-		m := mark{at: at + s.name, name: a.Name.Local, element: l.name, text: a.Value}
+		m := mark{at: at + s.name, name: a.Name.Local, element: l.shown, text: a.Value}
 		if s.multiline {
 			m.text = strings.Map(unbroken, m.text)
 		}
@@ -53,13 +53,18 @@ func (r *reader) attributes(l *layout, into reflect.Value, start xml.StartElemen
 // attribute reads one known attribute into its field.
 func (r *reader) attribute(field reflect.Value, m mark) {
 	if !field.IsNil() {
-		r.add(m.at, "%s=\"…\" is given twice in this <%s>", m.name, m.element)
+		r.add(m.at, "%s=\"…\" is given twice in this %s", m.name, m.element)
 		return
 	}
 	field.Set(reflect.New(field.Type().Elem()))
 	set, err := field.Interface().(settable).set(m)
 	if err != nil {
 		r.wrong(set, "%s", err)
+	}
+	if secret, ok := field.Interface().(*attribute[password]); ok {
+		if variable, ok := strings.CutPrefix(string(secret.value), "env:"); ok {
+			r.variables = append(r.variables, variable)
+		}
 	}
 }
 

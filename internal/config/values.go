@@ -14,27 +14,28 @@ import (
 // What may stand in an attribute, each type with its syntax. White space around a value does not count, except in a
 // password and an instance. What a value means (which file, which statistic) the resolver finds out.
 type (
-	name         string        // of a host or a user
-	groupName    string        // of a group
-	address      string        // host name or IP address
-	listen       string        // host:port
-	port         int           // 1 to 65535
-	count        int           // of parallel visits
-	duration     time.Duration // as parseDuration reads it
-	path         string        // of a file or folder on the server
-	optionalPath string        // the same; empty: none
-	paths        []string      // separated by commas
-	directory    string        // path of a folder on a host; empty: the defaults
-	mailbox      string        // RFC 5322 address
-	mailboxes    []string      // separated by commas; empty: nobody
-	password     string        // env:NAME, file:PATH or the password itself; empty: none
-	security     string        // of the connection to the mail server
-	transfer     string        // how a report comes back
-	logLevel     string
-	logFormat    string
-	statistic    string // the name of one
-	instance     string // of a statistic
-	bound        string // of a limit: a quantity in the statistic's unit, or none
+	name          string        // of a host or a user
+	groupName     string        // of a group
+	address       string        // host name or IP address
+	listen        string        // host:port
+	port          int           // 1 to 65535
+	count         int           // of parallel visits
+	duration      time.Duration // as parseDuration reads it
+	path          string        // of a file or folder on the server
+	optionalPath  string        // the same; empty: none
+	paths         []string      // separated by commas
+	optionalPaths []string      // the same; empty: none
+	directory     string        // path of a folder on a host; empty: the defaults
+	mailbox       string        // RFC 5322 address
+	mailboxes     []string      // separated by commas; empty: nobody
+	password      string        // env:NAME, file:PATH or the password itself; empty: none
+	security      string        // of the connection to the mail server
+	transfer      string        // how a report comes back
+	logLevel      string
+	logFormat     string
+	statistic     string // the name of one
+	instance      string // of a statistic
+	bound         string // of a limit: a quantity in the statistic's unit, or none
 )
 
 // longestName is how many bytes a name may have: what databases index in full.
@@ -126,6 +127,13 @@ func (p *paths) parse(text string) error {
 		*p = append(*p, string(one))
 	}
 	return nil
+}
+
+func (p *optionalPaths) parse(text string) error {
+	if trimmed(text) == "" {
+		return nil
+	}
+	return (*paths)(p).parse(text)
 }
 
 func (d *directory) parse(text string) error {

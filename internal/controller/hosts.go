@@ -89,14 +89,13 @@ func (p *pass) resolve(c config.Host) (visit.Host, *failure.Error) {
 		return host, failure.From(failure.Handshake, known.err)
 	}
 	host.HostKeys = known.value
-	if c.Key == "" {
-		return host, nil
+	for _, file := range c.Keys {
+		key := load(p, p.hosts.keys, []string{file}, func() (ssh.Signer, error) { return remote.LoadKey(file) })
+		if key.err != nil {
+			return host, failure.From(failure.Authentication, key.err)
+		}
+		host.Signers = append(host.Signers, key.value)
 	}
-	key := load(p, p.hosts.keys, []string{c.Key}, func() (ssh.Signer, error) { return remote.LoadKey(c.Key) })
-	if key.err != nil {
-		return host, failure.From(failure.Authentication, key.err)
-	}
-	host.Signers = []ssh.Signer{key.value}
 	return host, nil
 }
 

@@ -342,7 +342,7 @@ func TestSweepReturnsWhatObserversSay(t *testing.T) {
 
 func TestHostWhoseKeyCantBeReadFailsAlone(t *testing.T) {
 	c, f, h := newTestController(t, 3, 3)
-	c.hosts.configured[1].Key = filepath.Join(t.TempDir(), "missing")
+	c.hosts.configured[1].Keys = []string{filepath.Join(t.TempDir(), "missing")}
 	f.took = map[string]time.Duration{"h0": time.Millisecond, "h2": time.Millisecond}
 	summary, err := c.Run(t.Context())
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -95,8 +96,8 @@ func (b *bench) run(ctx context.Context) []faults.Balance {
 	gauges, err := b.endure(ctx)
 	if err != nil {
 		b.t.Errorf("the server did not come back from what is over: %v", err)
-		b.say("the server did not come back; it is killed, so that the books can be balanced")
-		if life, err := b.server.Await(ctx); err == nil {
+		b.say("the server did not come back; it is ended, so that the books can be balanced: its log lists its goroutines")
+		if life, err := b.server.Await(ctx); err == nil && !b.server.Signal(life, syscall.SIGQUIT) {
 			b.server.Signal(life, sigkill)
 		}
 	}

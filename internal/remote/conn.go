@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 
@@ -15,6 +16,9 @@ import (
 
 // errHostClosed takes the place of io.EOF, which would look like the end of what was read from the connection.
 var errHostClosed = errors.New("the host closed it")
+
+// lastWord is how long the SSH library may take to say that a channel is not opened, once the connection is over.
+const lastWord = time.Second
 
 var errClosed = fmt.Errorf("the connection was closed: %w", net.ErrClosed)
 
@@ -114,7 +118,7 @@ func (c *Conn) alive() bool {
 // openSession opens an SSH session channel (RFC 4254, section 6.1). What the host asks on it is handed to note, one after
 // the other; closed is called when the channel is closed. A host that opens no session is a failure of the kind refused.
 func (c *Conn) openSession(refused failure.Kind, note func(*ssh.Request), closed func()) (ssh.Channel, error) {
-	channel, requests, err := c.ssh.OpenChannel("session", nil)
+	channel, requests, err := c.openChannel("session", nil)
 	var rejected *ssh.OpenChannelError
 	switch {
 	case errors.As(err, &rejected):
@@ -130,6 +134,42 @@ func (c *Conn) openSession(refused failure.Kind, note func(*ssh.Request), closed
 		closed()
 	})
 	return channel, nil
+}
+
+// answered is what the host made of the wish to open a channel.
+type answered struct {
+	channel  ssh.Channel
+	requests <-chan *ssh.Request
+	err      error
+}
+
+// openChannel opens a channel of a kind (RFC 4254, section 5.1), and returns at the latest when the connection is over.
+//
+// The SSH library (x/crypto 0.58) would not: a channel that is asked for in the instant in which its reader has ended is
+// never answered. Such a call can't be ended from outside. It is left behind, with one goroutine, in the rare case that the
+// connection ends between the look at it and the library's.
+func (c *Conn) openChannel(kind string, extra []byte) (ssh.Channel, <-chan *ssh.Request, error) {
+	if c.isOver() {
+		return nil, nil, errClosed
+	}
+	answer := make(chan answered, 1)
+	go func() {
+		channel, requests, err := c.ssh.OpenChannel(kind, extra)
+		answer <- answered{channel, requests, err}
+	}()
+	select {
+	case a := <-answer:
+		return a.channel, a.requests, a.err
+	case <-c.over:
+	}
+	patience := time.NewTimer(lastWord)
+	defer patience.Stop()
+	select {
+	case a := <-answer: // all that was asked for in time is answered at the end
+		return a.channel, a.requests, a.err
+	case <-patience.C:
+		return nil, nil, errClosed
+	}
 }
 
 // begin watches over a call for as long as it takes: the connection ends when ctx does.

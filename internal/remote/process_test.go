@@ -331,6 +331,44 @@ func TestConnSaysThatTheHostIsGone(t *testing.T) {
 	want{kind: failure.Disconnected}.check(t, err)
 }
 
+// A channel that is asked for just when the connection ends is not waited for: who asks learns that it is over.
+func TestOpeningAChannelAtTheEndOfAConnection(t *testing.T) {
+	t.Parallel()
+	server := newServer(t, sshtest.Options{Exec: sshtest.Hang})
+	o := options(t, server)
+	const rounds, askers = 20, 8
+	for range rounds {
+		conn := dial(t, o)
+		process, err := conn.Start(within(t), "stay")
+		if err != nil {
+			t.Fatal(err)
+		}
+		gone := make(chan struct{})
+		go func() {
+			defer close(gone)
+			_, _ = io.Copy(io.Discard, process.Stdout) // ends with the connection
+		}()
+		answers := make(chan error, askers)
+		for range askers {
+			go func() {
+				<-gone
+				_, err := conn.Start(t.Context(), "too late")
+				answers <- err
+			}()
+		}
+		server.Disconnect()
+		for range askers {
+			select {
+			case err := <-answers:
+				want{kind: failure.Disconnected}.check(t, err)
+			case <-time.After(deadline):
+				t.Fatal("who asked for a channel still waits for it")
+			}
+		}
+		_, _ = process.Wait()
+	}
+}
+
 func TestConnRunsCommandsAtOnce(t *testing.T) {
 	noLeak(t)
 	conn := dial(t, options(t, newServer(t, sshtest.Options{Exec: func(_ context.Context, s *sshtest.Session) sshtest.Exit {

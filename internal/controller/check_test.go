@@ -145,7 +145,7 @@ func TestCheckSaysWhatIsMissing(t *testing.T) {
 		"a database server that is away": {1, func(_ *testing.T, r *rig) {
 			r.config.Database.URL = "postgres://muster@127.0.0.1:1/muster"
 		}, nil, "127.0.0.1:1", "wait in the queue"},
-		"a database that is none": {1, func(_ *testing.T, r *rig) { r.config.Database.URL = "oracle:x" }, nil, "not a database URL", "correct url"},
+		"a database that is none":    {1, func(_ *testing.T, r *rig) { r.config.Database.URL = "oracle:x" }, nil, "not a database URL", "correct url"},
 		"a mail server that is away": {2, func(_ *testing.T, r *rig) { _ = r.post.Close() }, nil, "connect", "<mail>"},
 	} {
 		t.Run(name, func(t *testing.T) {

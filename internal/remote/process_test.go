@@ -104,8 +104,7 @@ func TestCrash(t *testing.T) {
 // A lost connection is not the end of what the command had to say.
 func TestReadFromAConnectionThatIsLost(t *testing.T) {
 	noLeak(t)
-	var server *sshtest.Server
-	server = newServer(t, sshtest.Options{Exec: func(ctx context.Context, s *sshtest.Session) sshtest.Exit {
+	server := newServer(t, sshtest.Options{Exec: func(ctx context.Context, s *sshtest.Session) sshtest.Exit {
 		_, _ = io.WriteString(s.Stdout, "half")
 		_ = s.Conn.Close()
 		return sshtest.Hang(ctx, s)

@@ -68,18 +68,41 @@ type (
 	}
 )
 
-func (Trying) Name() string        { return "try" }
-func (Connected) Name() string     { return "connected" }
-func (Greeted) Name() string       { return "greeting" }
-func (HostKeyShown) Name() string  { return "host-key" }
+// Name returns "try".
+func (Trying) Name() string { return "try" }
+
+// Name returns "connected".
+func (Connected) Name() string { return "connected" }
+
+// Name returns "greeting".
+func (Greeted) Name() string { return "greeting" }
+
+// Name returns "host-key".
+func (HostKeyShown) Name() string { return "host-key" }
+
+// Name returns "algorithms".
 func (KeysExchanged) Name() string { return "algorithms" }
-func (LoginAllowed) Name() string  { return "login-allowed" }
-func (LoginOffered) Name() string  { return "login-offered" }
-func (LoginRefused) Name() string  { return "login-refused" }
-func (LoggedIn) Name() string      { return "logged-in" }
-func (Banner) Name() string        { return "banner" }
-func (Ran) Name() string           { return "command" }
-func (FileDone) Name() string      { return "file" }
+
+// Name returns "login-allowed".
+func (LoginAllowed) Name() string { return "login-allowed" }
+
+// Name returns "login-offered".
+func (LoginOffered) Name() string { return "login-offered" }
+
+// Name returns "login-refused".
+func (LoginRefused) Name() string { return "login-refused" }
+
+// Name returns "logged-in".
+func (LoggedIn) Name() string { return "logged-in" }
+
+// Name returns "banner".
+func (Banner) Name() string { return "banner" }
+
+// Name returns "command".
+func (Ran) Name() string { return "command" }
+
+// Name returns "file".
+func (FileDone) Name() string { return "file" }
 
 func (e Trying) String() string { return "connecting to " + e.Address }
 
@@ -151,13 +174,6 @@ func (e FileDone) String() string {
 		return fmt.Sprintf("SFTP: rename %s to %s", e.Path, to)
 	}
 	return fmt.Sprintf("SFTP: %s %s", e.Operation, e.Path)
-}
-
-// trace hands on an event, if anybody wants events.
-func (d *dialer) trace(e Event) {
-	if d.OnEvent != nil {
-		d.OnEvent(e)
-	}
 }
 
 // traceAddress is asked before each connection is opened.

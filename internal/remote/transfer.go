@@ -91,10 +91,10 @@ func (f *Files) writeError(folder string, err error) error {
 		return err
 	}
 	reason := shortage(status.Error())
-	switch {
-	case status.Code == statusNoSpace:
+	switch status.Code {
+	case statusNoSpace:
 		reason = errDiskFull
-	case status.Code == statusQuota:
+	case statusQuota:
 		reason = errQuota
 	}
 	switch {
@@ -122,10 +122,10 @@ func (f *Files) writeError(folder string, err error) error {
 // Shortage reads from the words in which a system says that it can't write (strerror in English, and Windows's own) that a
 // disk is full or a quota used up: a failure of the kind DiskFull or Quota. It is nil where they say neither.
 func Shortage(words string) *failure.Error {
-	switch reason := shortage(words); reason {
-	case errDiskFull:
+	switch reason := shortage(words); {
+	case errors.Is(reason, errDiskFull):
 		return failure.New("", failure.DiskFull, reason)
-	case errQuota:
+	case errors.Is(reason, errQuota):
 		return failure.New("", failure.Quota, reason)
 	}
 	return nil

@@ -52,6 +52,30 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
+// FuzzPrinted does the same for what a command prints: its mistakes lie where the command stands.
+func FuzzPrinted(f *testing.F) {
+	f.Add([]byte(printedFleet))
+	f.Add([]byte(`{"a/b":["x","x"],"c":{"hosts":["known"],"vars":{"ansible_port":"0","ansible_user":"\u0007"}}}`))
+	f.Add([]byte(`{"g":{"hosts":["a","b"],"vars":{"ansible_ssh_common_args":"-J a,b -o UserKnownHostsFile='x y' -i k -o HostKeyAlias=*"}}}`))
+	f.Fuzz(func(t *testing.T, output []byte) {
+		document := muster(`<host name="known" address="k" key="k"/>` + "\n" + `<group key="k"><hosts command="inv"/></group>`)
+		config, err := Parse(file, []byte(document), printingOut(string(output), nil))
+		if err == nil {
+			checkConfig(t, config)
+			return
+		}
+		var mistakes Mistakes
+		if config != nil || !errors.As(err, &mistakes) || len(mistakes) == 0 {
+			t.Fatalf("%v, %T: %v", config, err, err)
+		}
+		for _, m := range mistakes {
+			if m.Line != 3 || m.Message == "" || strings.ContainsFunc(m.Message, unprintable) {
+				t.Errorf("%d: %q", m.Line, m.Message)
+			}
+		}
+	})
+}
+
 func checkConfig(t *testing.T, c *Config) {
 	t.Helper()
 	s := c.Server

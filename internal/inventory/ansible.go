@@ -244,7 +244,7 @@ func (g *graph) yamlGroup(name string, value *node, depth int) error {
 // pattern adds the hosts that a name with ranges means, with their variables.
 func (g *graph) pattern(group *ansibleGroup, pattern string, line int, values *node) error {
 	pattern, port := cutPort(pattern)
-	names, err := expand(pattern, MaxHosts-len(g.order)+1)
+	names, err := expand(pattern, MaxHosts)
 	if err != nil {
 		return &Error{Line: line, Message: err.Error()}
 	}

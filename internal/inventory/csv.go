@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"errors"
 	"io"
+	"net"
 	"strings"
 )
 
@@ -134,8 +135,11 @@ func (t *table) row(record []string, line int) string {
 			h.set(t.columns[i], text, t.names[i])
 		}
 	}
-	if h.Name = name; name == "" {
-		h.Name = h.Value("address")
+	h.Name = name
+	if address, port := h.Value("address"), h.Value("port"); name == "" && address != "" && port != "" && port != "22" {
+		h.Name = net.JoinHostPort(address, port)
+	} else if name == "" {
+		h.Name = address
 	}
 	if h.Name == "" {
 		return "the host has neither an address nor a name"

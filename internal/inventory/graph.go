@@ -66,6 +66,9 @@ func (g *graph) host(name string, line int) (*ansibleHost, error) {
 	if known := g.hosts[name]; known != nil {
 		return known, nil
 	}
+	if name == "" {
+		return nil, &Error{Line: line, Message: "a host without a name"}
+	}
 	if len(g.order) == MaxHosts {
 		return nil, &Error{Line: line, Message: fmt.Sprintf("more than %d hosts", MaxHosts)}
 	}

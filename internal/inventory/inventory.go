@@ -15,7 +15,7 @@ const (
 	MaxSize = 64 << 20
 
 	// MaxHosts is how many hosts an inventory may have, those of ranges included.
-	MaxHosts = 1_000_000
+	MaxHosts = 200_000
 
 	deepest = 100 // levels of anything within one another
 	longest = 100 // characters that are quoted

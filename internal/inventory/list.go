@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"net"
 	"strings"
 )
 
@@ -20,7 +21,11 @@ func readList(o Options) (*Inventory, error) {
 		case len(in.Root.Hosts) == MaxHosts:
 			return nil, &Error{o.File, line, errTooMany.Error()}
 		}
-		in.Root.Hosts = append(in.Root.Hosts, hostOf(words[0], line))
+		h := hostOf(words[0], line)
+		if h.Value("address") == "" {
+			return nil, &Error{o.File, line, "must be one host, [user@]host[:port]: the host is missing"}
+		}
+		in.Root.Hosts = append(in.Root.Hosts, h)
 	}
 	return in, nil
 }
@@ -40,6 +45,9 @@ func hostOf(text string, line int) *Host {
 	}
 	host, port := cutPort(strings.TrimSuffix(place, "/"))
 	h.Name = host
+	if port != "" && port != "22" {
+		h.Name = net.JoinHostPort(host, port)
+	}
 	h.set("address", host, "the host")
 	h.set("port", port, "the port")
 	return h

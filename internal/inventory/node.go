@@ -152,7 +152,7 @@ func (r *jsonReader) members(n *node, depth int) error {
 }
 
 // mostNodes bounds what aliases of YAML may make of a small file.
-const mostNodes = 20_000_000
+const mostNodes = 2_000_000
 
 // readYAML reads one YAML document.
 func readYAML(content []byte) (*node, error) {

@@ -1,0 +1,2 @@
+---
+ansible_port: 2022

@@ -244,7 +244,7 @@ func documents() []Day {
 	}
 	value := func(v string) sshtest.Handler { return replacing(`value="42"`, `value="`+v+`"`) }
 	return []Day{
-		large("sends a compression bomb", failure.Open, reporting(func(string, *report.Request) string { return strings.Repeat(" ", 256<<20) })),
+		large("sends a compression bomb", failure.Open, reporting(func(string, *report.Request) string { return strings.Repeat(" ", bombSize) })),
 		{
 			Name: "sends a bomb that lies", Client: bomb, Expensive: true,
 			Stage: failure.Open, Kind: failure.ReportInvalid, Advice: "damaged",

@@ -103,8 +103,62 @@ sed -i 's|^<muster .*|&<server data="data"/>|; s|user="monitor" key="~/.ssh/id_e
 			t.Errorf("%s:\n%s", command, output)
 		}
 	}
-	if len(ran) != 6 {
-		t.Errorf("%d commands ran, want init, the editor, trust, run, status and serve: %q", len(ran), ran)
+	if len(ran) != 7 {
+		t.Errorf("%d commands ran, want init, the editor, trust, check, run, status and serve: %q", len(ran), ran)
+	}
+}
+
+// TestReadmeNamesEveryCommand compares the README's table with what the program offers.
+func TestReadmeNamesEveryCommand(t *testing.T) {
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := make(map[string]bool)
+	for _, row := range regexp.MustCompile("(?m)^\\| `muster ([a-z]+)[^|]*\\|").FindAllStringSubmatch(string(text), -1) {
+		named[row[1]] = true
+	}
+	help := newPlace(t).want(0, "--help")
+	offered := make(map[string]bool)
+	for _, row := range regexp.MustCompile(`(?m)^  ([a-z]+)( .*)?$`).FindAllStringSubmatch(help.stdout[strings.Index(help.stdout, "Commands:"):], -1) {
+		offered[row[1]] = true
+	}
+	for command := range offered {
+		if !named[command] {
+			t.Errorf("the README's table lacks muster %s", command)
+		}
+	}
+	for command := range named {
+		if !offered[command] {
+			t.Errorf("the README's table has muster %s, which there is not", command)
+		}
+	}
+	if len(offered) < 9 {
+		t.Errorf("only %d commands are offered:\n%s", len(offered), help.stdout)
+	}
+}
+
+// TestFailuresCommands runs the commands of docs/failures.md over a fleet of that shape.
+func TestFailuresCommands(t *testing.T) {
+	p := newPlace(t)
+	sshd := testserver.SSHD(t, testserver.SSHDOptions{})
+	p.write("muster.xml", fmt.Sprintf(`<muster xmlns="urn:muster:config:1"><server data="data"/>
+  <group name="web" user="%s" key="%s" known-hosts="%s"><host name="web1" address="%s" port="%d"/></group></muster>`,
+		sshd.User, sshd.KeyFile, sshd.KnownHosts, sshd.Address, sshd.Port))
+	ran := 0
+	for line := range strings.Lines(blocks(t, "docs/failures.md", "sh")[0]) {
+		command, _, _ := strings.Cut(line, "#")
+		args := strings.Fields(command)
+		if args[0] != "muster" {
+			t.Fatalf("%q is no command of muster", command)
+		}
+		if r := p.want(0, args[1:]...); !strings.Contains(r.stdout, "ok    ") && !strings.Contains(r.stdout, "1 well") {
+			t.Errorf("%s:\n%s", command, r.stdout)
+		}
+		ran++
+	}
+	if ran != 3 {
+		t.Errorf("%d commands", ran)
 	}
 }
 

@@ -32,9 +32,9 @@ const (
 
 const description = `Muster visits every machine of a fleet over SSH, stores what each reports, and mails what exceeds its limit.
 
-A first fleet: "muster init" writes a configuration to edit, "muster trust" records the keys of the hosts, "muster run"
-visits every host once, "muster status" shows what they reported, "muster serve" goes on doing so. "muster demo" shows all
-of it on this machine alone.
+A first fleet: "muster init" writes a configuration to edit, "muster trust" records the keys of the hosts, "muster check"
+says what does not work yet, "muster run" visits every host once, "muster status" shows what they reported, "muster serve"
+goes on doing so. "muster demo" shows all of it on this machine alone.
 
 Exit status: 0 all well; 1 some hosts failed; 2 usage or configuration; 3 the database, the queue, the mail server or
 another thing that it takes (a log file, the output) could not be used.`
@@ -42,6 +42,7 @@ another thing that it takes (a log file, the output) could not be used.`
 // commands is the command line.
 type commands struct {
 	Init    initCommand    `cmd:"" help:"Write an annotated configuration to start from."`
+	Check   checkCommand   `cmd:"" help:"Check the configuration, every host, the database and the mail server."`
 	Run     runCommand     `cmd:"" help:"Visit every host once, now."`
 	Serve   serveCommand   `cmd:"" help:"Visit every host at each interval, until stopped."`
 	Trust   trustCommand   `cmd:"" help:"Show the keys of hosts, and record those that you trust."`

@@ -193,10 +193,15 @@ func summaryJSON(s controller.Summary) sweepResult {
 		Alerts: s.Firing, Raised: s.Raised, Ended: s.Ended, Cancelled: s.Cancelled,
 	}
 	for _, v := range s.Failed {
-		result.Failed = append(result.Failed, failureResult{
-			Host: v.Host, Address: v.Address, Stage: string(v.Failure.Stage), Kind: string(v.Failure.Kind),
-			Error: v.Failure.Err.Error(), Advice: v.Failure.Help(),
-		})
+		result.Failed = append(result.Failed, failureJSON(v))
 	}
 	return result
+}
+
+// failureJSON is the failure of a visit that failed.
+func failureJSON(v *visit.Visit) failureResult {
+	return failureResult{
+		Host: v.Host, Address: v.Address, Stage: string(v.Failure.Stage), Kind: string(v.Failure.Kind),
+		Error: v.Failure.Err.Error(), Advice: v.Failure.Help(),
+	}
 }

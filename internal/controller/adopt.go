@@ -16,16 +16,20 @@ import (
 type sender struct{ current atomic.Pointer[mail.Sender] }
 
 func newSender(m *config.Mail) (*sender, error) {
-	made, err := mail.New(mail.Server{
-		Host: m.Host, Port: m.Port, Security: m.Security, Username: m.Username, Password: m.Password.Reveal(),
-		From: m.From, CA: m.CA, Timeout: m.Timeout,
-	})
+	made, err := mailSender(m)
 	if err != nil {
 		return nil, fmt.Errorf("mail server %w: %w", ErrUnusable, err)
 	}
 	s := new(sender)
 	s.current.Store(made)
 	return s, nil
+}
+
+func mailSender(m *config.Mail) (*mail.Sender, error) {
+	return mail.New(mail.Server{
+		Host: m.Host, Port: m.Port, Security: m.Security, Username: m.Username, Password: m.Password.Reveal(),
+		From: m.From, CA: m.CA, Timeout: m.Timeout,
+	})
 }
 
 // Send is that of the mail server.

@@ -105,6 +105,15 @@ func queueFolder(c *config.Config) string { return filepath.Join(c.Server.Data, 
 // OpenQueue opens the queue that the configuration names. The caller holds the lock of the data directory, and closes
 // the queue. The error wraps ErrUnusable.
 func OpenQueue(ctx context.Context, c *config.Config, log *slog.Logger, now func() time.Time) (*queue.Queue, error) {
+	q, err := queue.Open(ctx, queueOptions(c, log, now))
+	if err != nil && ctx.Err() == nil {
+		return nil, fmt.Errorf("queue %w: %w", ErrUnusable, err)
+	}
+	return q, err
+}
+
+// queueOptions are what the configuration says of the queue.
+func queueOptions(c *config.Config, log *slog.Logger, now func() time.Time) queue.Options {
 	o := queue.Options{
 		Folder: queueFolder(c), Size: c.Queue.Size, Age: c.Queue.Age,
 		Readers: []string{storeReader, alertReader}, Logger: log, Now: now,
@@ -115,11 +124,7 @@ func OpenQueue(ctx context.Context, c *config.Config, log *slog.Logger, now func
 			Credentials: c.Queue.Credentials, CA: c.Queue.CA, Replicas: c.Queue.Replicas,
 		}
 	}
-	q, err := queue.Open(ctx, o)
-	if err != nil && ctx.Err() == nil {
-		return nil, fmt.Errorf("queue %w: %w", ErrUnusable, err)
-	}
-	return q, err
+	return o
 }
 
 // openReaders makes those who work on what is in the queue.

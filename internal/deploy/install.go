@@ -25,9 +25,10 @@ type Installed struct {
 // configured folder, absolute or relative to the user's home, or empty for the defaults.
 //
 // Errors are *failure.Error of the stage Deploy. Kinds: UnknownPlatform where there is no client for the platform,
-// WrongPlatform where the host can't execute it, NoExec where no folder allows execution, PermissionDenied, FileFailed and DiskFull
-// where none can be written to, Vanished where the client disappears after the upload, is changed, or is held or forbidden
-// by a virus scanner, Configuration for an impossible directory, and those of the connection.
+// WrongPlatform where the host can't execute it, NoExec where no folder allows execution, PermissionDenied, FileFailed,
+// DiskFull and Quota where none can be written to, ClientFailed and ClientCrashed where it does not run, Vanished where the
+// client disappears after the upload, is changed, or is held or forbidden by a virus scanner, Configuration for an
+// impossible directory, and those of the connection.
 func (c *Clients) Install(ctx context.Context, conn *remote.Conn, platform Platform, directory string) (Installed, error) {
 	found, ok := c.clients[platform]
 	if !ok {
@@ -47,6 +48,7 @@ func (c *Clients) Install(ctx context.Context, conn *remote.Conn, platform Platf
 	if failed != nil {
 		return Installed{}, failed
 	}
+	conn.Trace(ClientReady{installed, found.Size, found.SHA256})
 	return installed, nil
 }
 
@@ -105,6 +107,7 @@ func (i *installation) run(ctx context.Context, directory string) (Installed, *f
 			return Installed{}, failed
 		}
 		i.refused = append(i.refused, refusal{p.path, failed})
+		i.conn.Trace(FolderRefused{p.path, failed.Err})
 	}
 	return Installed{}, i.nowhere()
 }
@@ -146,9 +149,9 @@ func rank(kind failure.Kind) int {
 	switch kind {
 	case failure.NoExec:
 		return 5
-	case failure.DiskFull:
+	case failure.DiskFull, failure.Quota:
 		return 4
-	case failure.ClientFailed:
+	case failure.ClientFailed, failure.ClientCrashed:
 		return 3
 	case failure.PermissionDenied:
 		return 2

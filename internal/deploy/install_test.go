@@ -325,6 +325,37 @@ func TestInstallWhereTheShellRefuses(t *testing.T) {
 	}
 }
 
+// OpenSSH's SFTP server says that it can't write, and not why: the host's dd does.
+func TestInstallBeyondAQuota(t *testing.T) {
+	for name, test := range map[string]struct {
+		says string // the host's dd
+		kind failure.Kind
+		word string
+	}{
+		"quota":     {"dd: error writing 'x': Disk quota exceeded", failure.Quota, "quota"},
+		"full":      {"dd: error writing 'x': No space left on device", failure.DiskFull, "no space"},
+		"no reason": {"0+0 records in", failure.FileFailed, "SSH_FX_FAILURE"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			programs := t.TempDir()
+			dd := "#!/bin/sh\necho \"$LC_ALL: " + test.says + "\" >&2\nexit 1\n"
+			if err := os.WriteFile(filepath.Join(programs, "dd"), []byte(dd), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			h := newHost(t, func(o *sshtest.Options) {
+				o.Env = []string{"PATH=" + programs + ":" + os.Getenv("PATH")}
+				o.SFTP = sshtest.WithoutWriting
+			})
+			_, err := scripts(t, "1.0").Install(t.Context(), h.conn, deploytest.Native(), "here")
+			wantFailure(t, err, failure.Deploy, test.kind, test.word)
+			asked := slices.ContainsFunc(h.ran(), func(command string) bool { return strings.HasPrefix(command, "env LC_ALL=C dd ") })
+			if !asked {
+				t.Error("dd was not asked")
+			}
+		})
+	}
+}
+
 func TestInstallQuarantined(t *testing.T) {
 	h := newHost(t, func(o *sshtest.Options) {
 		o.Exec = func(ctx context.Context, s *sshtest.Session) sshtest.Exit {
@@ -358,7 +389,7 @@ func TestInstallOfAClientThatFails(t *testing.T) {
 
 	killed := deploytest.Set(t, "1.0", map[deploy.Platform]string{deploytest.Native(): "#!/bin/sh\nkill -9 $$\n"})
 	_, err = killed.Install(t.Context(), h.conn, deploytest.Native(), "here")
-	wantFailure(t, err, failure.Deploy, failure.ClientFailed, "does not run", "--version")
+	wantFailure(t, err, failure.Deploy, failure.ClientCrashed, "signal 9", "system log")
 
 	silent := deploytest.Set(t, "1.0", map[deploy.Platform]string{deploytest.Native(): "#!/bin/sh\necho 2.0\n"})
 	_, err = silent.Install(t.Context(), h.conn, deploytest.Native(), "here")

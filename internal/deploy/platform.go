@@ -20,7 +20,7 @@ const saidLimit = 200
 // Lines that a login script prints are passed over.
 //
 // The platform need not be one that there is a client for: that is Install's to say. Errors are *failure.Error of the stage
-// Platform, UnknownPlatform where the host answers with nothing that is understood.
+// Platform, UnknownPlatform where the host answers with nothing that is understood, NoShell where it runs no commands.
 func Detect(ctx context.Context, conn *remote.Conn) (Platform, error) {
 	answer, err := conn.Output(ctx, "uname -sm", nil)
 	if err != nil {
@@ -33,10 +33,22 @@ func Detect(ctx context.Context, conn *remote.Conn) (Platform, error) {
 	if err != nil {
 		return Platform{}, err
 	}
-	if !windows {
+	switch {
+	case windows:
+	case answer.Status != 0 && !speaks(ctx, conn):
+		return Platform{}, failure.New(failure.Platform, failure.NoShell, fmt.Errorf("the host runs no commands: uname -sm answered %s", said(answer)))
+	default:
 		return Platform{}, unknown("uname -sm", answer)
 	}
 	return detectWindows(ctx, conn)
+}
+
+// speaks tells whether there is a shell that runs commands, in which every one of them has an echo. A login shell such as
+// nologin says the same to everything, and a forced command that is not ours likewise.
+func speaks(ctx context.Context, conn *remote.Conn) bool {
+	const word = "muster-speaks"
+	answer, err := conn.Output(ctx, "echo "+word, nil)
+	return err != nil || strings.Contains(string(answer.Stdout), word)
 }
 
 // parseUname reads what uname -sm prints: the last line that is the name of a system and a machine. The shells of Cygwin

@@ -64,7 +64,7 @@ func TestDetectRepeatsWhatWasSaid(t *testing.T) {
 		o.Exec = sshtest.Answer(strings.Repeat("x", 5000)+"\x1b[2J\nThis account is not available.", 1)
 	})
 	_, err := deploy.Detect(t.Context(), h.conn)
-	wantFailure(t, err, failure.Platform, failure.UnknownPlatform, "This account is not available.", "exit status 1", `\x1b[2J`)
+	wantFailure(t, err, failure.Platform, failure.NoShell, "This account is not available.", "exit status 1", `\x1b[2J`)
 	if len(err.Error()) > 600 || strings.Contains(err.Error(), "\x1b") {
 		t.Errorf("the error has %d bytes: %q", len(err.Error()), err)
 	}
@@ -126,7 +126,7 @@ func TestDetectWithoutSFTP(t *testing.T) {
 		o.Refuse = func(request string) bool { return request == "sftp" }
 	})
 	_, err := deploy.Detect(t.Context(), h.conn)
-	wantFailure(t, err, failure.Platform, failure.UnknownPlatform, "unknown command")
+	wantFailure(t, err, failure.Platform, failure.NoShell, "unknown command")
 }
 
 func TestDetectEndsWithItsContext(t *testing.T) {

@@ -59,7 +59,11 @@ func (i *installation) explainEnd(ctx context.Context, p place, err error) *fail
 		return failed
 	}
 	failed := failure.New(failure.Deploy, failure.ClientFailed, fmt.Errorf("the client does not run: %w", err))
-	failed.Advice = byHand
+	if at(failure.Deploy, err).Kind == failure.ClientCrashed {
+		failed.Kind = failure.ClientCrashed
+	} else {
+		failed.Advice = byHand
+	}
 	return i.gone(ctx, p, i.name(), failed)
 }
 
@@ -80,6 +84,9 @@ func (i *installation) explainProbe(answer remote.Result) *failure.Error {
 		failed := failure.New(failure.Deploy, failure.NoExec, missing)
 		failed.Advice = "SFTP and the shell must see the same files: look for ChrootDirectory in the host's sshd_config"
 		return failed
+	}
+	if crash := remote.Crash(answer.Status); crash != "" && kind == failure.ClientFailed {
+		return failure.New(failure.Deploy, failure.ClientCrashed, fmt.Errorf("%s when the client was tried: %s", crash, said(answer)))
 	}
 	failed := failure.New(failure.Deploy, kind, fmt.Errorf("the client does not run there: %s", said(answer)))
 	if kind == failure.ClientFailed {

@@ -6,6 +6,8 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
+	"fmt"
 	"io/fs"
 	"runtime"
 	"strings"
@@ -36,7 +38,7 @@ func (i *installation) upload(ctx context.Context, p place) (bool, *failure.Erro
 	temporary := i.temporary()
 	err = i.files.Upload(ctx, p.file(temporary), bytes.NewReader(program.bytes), i.client.Size, 0o700)
 	if err != nil {
-		return false, at(failure.Deploy, err)
+		return false, i.explainUpload(ctx, p, temporary, at(failure.Deploy, err))
 	}
 	failed = i.verify(ctx, p, temporary)
 	if failed == nil {
@@ -47,6 +49,26 @@ func (i *installation) upload(ctx context.Context, p place) (bool, *failure.Erro
 		return false, failed
 	}
 	return true, nil
+}
+
+// explainUpload finds out why a file could not be written where SFTP has no word for it, as OpenSSH's has none for a quota:
+// the host's dd is asked to write as much, and what it says is read.
+func (i *installation) explainUpload(ctx context.Context, p place, name string, failed *failure.Error) *failure.Error {
+	if failed.Kind != failure.FileFailed || i.windows() || errors.Is(failed, fs.ErrNotExist) || errors.Is(failed, fs.ErrExist) {
+		return failed
+	}
+	const block = 64 << 10
+	file := remote.Quote(p.file(name))
+	answer, err := i.conn.Output(ctx, fmt.Sprintf("env LC_ALL=C dd if=/dev/zero of=%s bs=%d count=%d; rm -f %s",
+		file, block, (i.client.Size+block-1)/block, file), nil)
+	if err != nil {
+		return failed
+	}
+	words := string(answer.Stderr) + string(answer.Stdout)
+	if shortage := remote.Shortage(words); shortage != nil {
+		return failure.New(failure.Deploy, shortage.Kind, fmt.Errorf("%w: %w", shortage.Err, failed.Err))
+	}
+	return failed
 }
 
 func random(length int) []byte {

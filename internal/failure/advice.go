@@ -15,6 +15,8 @@ func (k Kind) Advice() string {
 		return "look into the host's sshd log; MaxStartups, a firewall or a crash may have ended the connection"
 	case NotSSH:
 		return "check that the port is sshd's; very old or hardened servers may share no algorithm with us"
+	case Noise:
+		return "shorten Banner in the host's sshd_config, or let the user's login script print on a terminal only"
 	case HostKeyUnknown:
 		return "compare the fingerprint with the host's own and record the key: muster trust"
 	case HostKeyChanged:
@@ -40,7 +42,9 @@ func (k Kind) Advice() string {
 	case NoExec:
 		return "name a folder on a file system that allows execution with directory=\"…\""
 	case DiskFull:
-		return "make room on the host, or raise the user's quota"
+		return "make room on the host"
+	case Quota:
+		return "raise the user's quota on the host, or name a folder on another file system with directory=\"…\""
 	case FileFailed:
 		return "look at the path on the host: its disk, its quota, and what else works on it"
 	case Vanished:
@@ -53,12 +57,16 @@ func (k Kind) Advice() string {
 		return "let sudo run the client without a password: docs/least-rights.md has the line for sudoers"
 	case ClientFailed:
 		return "look at the client's log of this visit"
+	case ClientCrashed:
+		return "see in the host's system log who killed it, for want of memory or by hand; a panic in its log is a defect to report"
 	case NoReport:
 		return "a login script may end the session: run a command over ssh by hand and see what it prints"
 	case ReportCut:
 		return "look at the network and the client's log; the next sweep visits the host again"
 	case ReportAltered:
 		return "something between host and server changes data: find out what before you trust the host"
+	case ReportReplayed:
+		return "find out what answers in the client's place: a forced command that repeats itself, or somebody who plays back"
 	case ReportTooLarge:
 		return "see what the host reports so much of; the bounds are in docs/security.md"
 	case ReportInvalid:
@@ -77,4 +85,25 @@ func (k Kind) Advice() string {
 		return "see why it failed in the visits before; once that is mended, muster reload has it visited in the next sweep"
 	}
 	return "report this as a defect, with the log"
+}
+
+// Slow returns what a person can do about a stage that did not end within its deadline.
+func (s Stage) Slow() string {
+	switch s {
+	case Dial:
+		return "check that the machine is up, and that no firewall drops the packets to its SSH port"
+	case Handshake:
+		return "the port answers and SSH does not go on: check the port, and whether sshd on the host is overloaded"
+	case Authentication:
+		return "look into the host's sshd log: slow name lookups there (UseDNS) or PAM modules delay logins"
+	case Platform:
+		return "run uname -sm there over ssh by hand: a login script may wait for something"
+	case Deploy:
+		return "check the host's disk and the network: the client is uploaded once; <timeouts deploy=\"…\"> gives it longer"
+	case Run:
+		return "look for what hangs on the host, such as a file system that does not answer; <timeouts run=\"…\"> gives it longer"
+	case Receive:
+		return "look at the network and the client's log: the report stopped half way; <timeouts receive=\"…\"> gives it longer"
+	}
+	return Timeout.Advice()
 }

@@ -39,7 +39,7 @@ func Stages() []Stage {
 // Kind says what went wrong. Kinds are stored and shown: they are short, lower case and never renamed.
 type Kind string
 
-// The kinds of failure.
+// The kinds of failure. What stands beside each is what docs/failures.md says of it: a test keeps the two equal.
 const (
 	NoSuchHost       Kind = "no-such-host"      // the name does not resolve
 	Unreachable      Kind = "unreachable"       // no route, or nobody answers at that address
@@ -47,6 +47,7 @@ const (
 	Timeout          Kind = "timeout"           // a stage did not end within its deadline
 	Disconnected     Kind = "disconnected"      // the connection was lost in the middle
 	NotSSH           Kind = "not-ssh"           // what answered does not speak SSH, or no common algorithm
+	Noise            Kind = "noise"             // a banner or a login script prints more than there is room for, or into SFTP
 	HostKeyUnknown   Kind = "host-key-unknown"  // known_hosts has no key for the host
 	HostKeyChanged   Kind = "host-key-changed"  // known_hosts has another key for the host
 	HostKeyRevoked   Kind = "host-key-revoked"  // known_hosts says @revoked
@@ -59,16 +60,19 @@ const (
 	WrongPlatform    Kind = "wrong-platform"    // the client does not run on what the host is
 	PermissionDenied Kind = "permission-denied" // a file or folder may not be written or run
 	NoExec           Kind = "noexec"            // no folder from which the client may be executed
-	DiskFull         Kind = "disk-full"         // no space, or a quota is used up
+	DiskFull         Kind = "disk-full"         // no space is left
+	Quota            Kind = "quota"             // the user's quota is used up, though the disk has space
 	FileFailed       Kind = "file-failed"       // a file is missing, in the way, or the host could not read or write it
 	Vanished         Kind = "vanished"          // the client disappeared after the upload
 	ClientMissing    Kind = "client-missing"    // there is no client where the configuration says that one is installed
 	ClientOld        Kind = "client-old"        // the installed client does not understand what it is asked
 	SudoRefused      Kind = "sudo-refused"      // sudo is not there, or does not run the client without asking
 	ClientFailed     Kind = "client-failed"     // the client ended without a report
+	ClientCrashed    Kind = "client-crashed"    // the client was killed by a signal, or broke down
 	NoReport         Kind = "no-report"         // output, but no report in it
 	ReportCut        Kind = "report-cut"        // the report ended early
 	ReportAltered    Kind = "report-altered"    // the report's checksum or seal does not match
+	ReportReplayed   Kind = "report-replayed"   // the report is that of another visit, or of another host
 	ReportTooLarge   Kind = "report-too-large"  // the report exceeds a bound
 	ReportInvalid    Kind = "report-invalid"    // the report breaks its schema
 	JumpFailed       Kind = "jump-failed"       // the jump host on the way can't be used, or was lost
@@ -79,6 +83,17 @@ const (
 	Backoff          Kind = "backoff"           // the host has failed before, and is left alone for a while
 	Internal         Kind = "internal"          // a defect of ours
 )
+
+// Kinds returns all kinds, from the way to a host to the way back.
+func Kinds() []Kind {
+	return []Kind{
+		NoSuchHost, Unreachable, Refused, Timeout, Disconnected, NotSSH, Noise, HostKeyUnknown, HostKeyChanged, HostKeyRevoked,
+		LoginFailed, PasswordRefused, JumpFailed, JumpRefused, NoSFTP, NoShell, OneSession, UnknownPlatform, WrongPlatform,
+		PermissionDenied, NoExec, DiskFull, Quota, FileFailed, Vanished, ClientMissing, ClientOld, SudoRefused, ClientFailed,
+		ClientCrashed, NoReport, ReportCut, ReportAltered, ReportReplayed, ReportTooLarge, ReportInvalid, Configuration,
+		Cancelled, Busy, Backoff, Internal,
+	}
+}
 
 // IsInterruption tells whether a failure of this kind ended the conversation with the host, whatever the host would have
 // said: its time was up, the visit was stopped, or the connection was lost, be it the host's or that of the jump host on the
@@ -92,7 +107,7 @@ func (k Kind) IsInterruption() bool {
 func (k Kind) SaysNothing() bool { return k == Cancelled || k == Busy || k == Backoff }
 
 // Error is the failure of one visit. Err is the cause, never nil; Advice is one sentence in the imperative that says
-// what to do next, and may be empty, in which case the Kind's own advice holds.
+// what to do next, and may be empty, in which case the Kind's own advice holds, or for a Timeout the Stage's.
 type Error struct {
 	Host   string // the host's name in the configuration; empty where it is not known yet
 	Stage  Stage  // empty where it is not known yet
@@ -125,10 +140,13 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Help returns what a person can do about the failure: the failure's own advice, or that of its kind.
+// Help returns what a person can do about the failure: the failure's own advice, or that of its kind and stage.
 func (e *Error) Help() string {
-	if e.Advice != "" {
+	switch {
+	case e.Advice != "":
 		return e.Advice
+	case e.Kind == Timeout:
+		return e.Stage.Slow()
 	}
 	return e.Kind.Advice()
 }

@@ -14,29 +14,16 @@ import (
 	"muster/internal/failure"
 )
 
-// kinds are all kinds. TestKinds fails where the list and the source differ.
-func kinds() []failure.Kind {
-	return []failure.Kind{
-		failure.NoSuchHost, failure.Unreachable, failure.Refused, failure.Timeout, failure.Disconnected, failure.NotSSH,
-		failure.HostKeyUnknown, failure.HostKeyChanged, failure.HostKeyRevoked, failure.LoginFailed, failure.PasswordRefused, failure.NoSFTP,
-		failure.NoShell, failure.OneSession, failure.UnknownPlatform, failure.WrongPlatform, failure.PermissionDenied, failure.NoExec,
-		failure.DiskFull, failure.FileFailed, failure.Vanished, failure.ClientMissing, failure.ClientOld, failure.SudoRefused,
-		failure.ClientFailed, failure.NoReport, failure.ReportCut,
-		failure.ReportAltered, failure.ReportTooLarge, failure.ReportInvalid, failure.JumpFailed, failure.JumpRefused,
-		failure.Configuration, failure.Cancelled, failure.Busy, failure.Backoff, failure.Internal,
-	}
-}
-
 func TestKinds(t *testing.T) {
 	source, err := os.ReadFile("failure.go")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if declared := strings.Count(string(source), " Kind = \""); declared != len(kinds()) {
-		t.Errorf("%d kinds are declared, and %d tested", declared, len(kinds()))
+	if declared := strings.Count(string(source), " Kind = \""); declared != len(failure.Kinds()) {
+		t.Errorf("%d kinds are declared, and Kinds has %d", declared, len(failure.Kinds()))
 	}
 	seen := make(map[string]failure.Kind)
-	for _, kind := range kinds() {
+	for _, kind := range failure.Kinds() {
 		if kind != failure.Kind(strings.ToLower(string(kind))) || strings.ContainsAny(string(kind), " _") {
 			t.Errorf("%q is not written as the others", kind)
 		}
@@ -82,6 +69,10 @@ func TestHelp(t *testing.T) {
 	e := failure.New(failure.Dial, failure.Refused, errors.New("x"))
 	if got := e.Help(); got != failure.Refused.Advice() {
 		t.Errorf("got %q", got)
+	}
+	late := failure.New(failure.Run, failure.Timeout, errors.New("x"))
+	if got := late.Help(); got != failure.Run.Slow() || got == failure.Timeout.Advice() {
+		t.Errorf("a slow client: got %q", got)
 	}
 	e.Advice = "start it"
 	if got := e.Help(); got != "start it" {
@@ -155,7 +146,7 @@ func TestClassify(t *testing.T) {
 
 func TestIsInterruption(t *testing.T) {
 	want := []failure.Kind{failure.Timeout, failure.Disconnected, failure.Cancelled, failure.JumpFailed}
-	for _, kind := range kinds() {
+	for _, kind := range failure.Kinds() {
 		if got := kind.IsInterruption(); got != slices.Contains(want, kind) {
 			t.Errorf("%s: got %v", kind, got)
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -14,6 +15,9 @@ import (
 
 	"muster/internal/failure"
 )
+
+// errHostClosed takes the place of io.EOF, which would look like the end of what was read from the connection.
+var errHostClosed = errors.New("the host closed it")
 
 // lastWord is how long the SSH library may take to say that a channel is not opened, once the connection is over.
 const lastWord = time.Second
@@ -29,6 +33,7 @@ type Conn struct {
 	name    string // of the host in the configuration
 	wire    *wire
 	ssh     ssh.Conn
+	trace   func(Event)   // may be nil
 	over    chan struct{} // closed when the SSH connection is over
 	err     error         // why; set before over is closed
 	probing atomic.Bool   // the host is being asked whether it lives
@@ -40,8 +45,10 @@ type Conn struct {
 	tasks   sync.WaitGroup
 }
 
-func newConn(name string, conn ssh.Conn, w *wire, channels <-chan ssh.NewChannel, requests <-chan *ssh.Request) *Conn {
-	c := &Conn{name: name, wire: w, ssh: conn, over: make(chan struct{}), sftp: make(chan *Files, 1)}
+func newConn(d *dialer, conn ssh.Conn, channels <-chan ssh.NewChannel, requests <-chan *ssh.Request) *Conn {
+	c := &Conn{
+		name: d.Host, wire: d.wire, ssh: conn, trace: d.OnEvent, over: make(chan struct{}), sftp: make(chan *Files, 1),
+	}
 	c.sftp <- nil
 	c.tasks.Go(func() { ssh.DiscardRequests(requests) })
 	c.tasks.Go(func() {
@@ -116,11 +123,16 @@ func (c *Conn) explain(kind failure.Kind, err error) *failure.Error {
 		return known
 	case isOurs(reason):
 		return because(reason)
+	case errors.Is(reason, errFlood):
+		return &failure.Error{Kind: failure.Noise, Err: reason, Advice: "see what the command prints, run over ssh by hand: nothing of ours prints so much"}
 	case errors.Is(reason, errClosed):
 		return failure.New("", failure.Cancelled, reason)
 	case errors.Is(reason, errHungUp):
 		<-c.over // it is, or is about to be: the library closes the wire when it gives up
 		return failure.New("", failure.Disconnected, fmt.Errorf("the connection broke: %w", c.err))
+	}
+	if errors.Is(reason, io.EOF) {
+		reason = errHostClosed
 	}
 	return failure.New("", failure.Disconnected, fmt.Errorf("the connection was lost: %w", reason))
 }

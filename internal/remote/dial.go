@@ -44,6 +44,10 @@ type Options struct {
 	// OnStage is called when a stage begins, one call at a time and none after Dial has returned; it must not block.
 	// It may be nil.
 	OnStage func(failure.Stage)
+
+	// OnEvent is told of what happens in Dial and on the connection, for a person who looks into it; nil, as it is in a
+	// sweep, costs nothing. Calls may come from several goroutines at once, and must not block.
+	OnEvent func(Event)
 }
 
 // Dial connects to a host, verifies its key and logs in. It blocks for at most the sum of the three deadlines, and where
@@ -78,6 +82,7 @@ type dialer struct {
 	login   *login
 	wire    *wire
 	timer   *time.Timer
+	traced  loginTrace
 
 	accepted ssh.PublicKey  // the host's key
 	refused  *failure.Error // what the check of the host key found
@@ -185,10 +190,14 @@ func (d *dialer) connect(ctx context.Context) (*wire, error) {
 	network := net.Dialer{KeepAliveConfig: net.KeepAliveConfig{
 		Enable: true, Idle: 15 * time.Second, Interval: 15 * time.Second, Count: 3,
 	}}
+	if d.OnEvent != nil {
+		network.Control = d.traceAddress
+	}
 	conn, err := network.DialContext(limited, "tcp", d.address)
 	if err != nil {
 		return nil, d.explainDial(ctx, err)
 	}
+	d.traceConnected(conn)
 	return newWire(conn), nil
 }
 
@@ -221,14 +230,16 @@ func (d *dialer) handshake(ctx context.Context, w *wire) (*Conn, error) {
 		ClientVersion:     clientVersion,
 		HostKeyCallback:   func(_ string, remote net.Addr, key ssh.PublicKey) error { return d.verify(login, remote, key) },
 		HostKeyAlgorithms: d.algorithms(),
-		AuthCallback:      func(c *ssh.ClientAuthContext) (ssh.AuthMethod, error) { return d.login.next(login, c) },
+		AuthCallback:      func(c *ssh.ClientAuthContext) (ssh.AuthMethod, error) { return d.next(login, c) },
+		BannerCallback:    d.traceBanner(),
 	})
 	d.login.end(err)
+	d.traceEnd(err)
 	if err != nil {
 		return nil, d.explainHandshake(err)
 	}
 	w.loggedIn()
-	return newConn(d.Host, conn, w, channels, requests), nil
+	return newConn(d, conn, channels, requests), nil
 }
 
 // start begins the handshake on a wire, which ends at the deadline, or when ctx does. What it returns ends the watch.
@@ -257,7 +268,11 @@ func (d *dialer) verify(ctx context.Context, remote net.Addr, key ssh.PublicKey)
 	if d.accepted != nil && sameKey(d.accepted, key) {
 		return nil
 	}
-	if refused := d.HostKeys.accept(ctx, d.known, remote, key); refused != nil {
+	refused := d.HostKeys.accept(ctx, d.known, remote, key)
+	if d.current() == failure.Handshake {
+		d.traceKey(key, refused == nil)
+	}
+	if refused != nil {
 		if d.unpinned = errors.Is(refused, errNotPinned); d.unpinned {
 			d.shown = append(d.shown, key.Type())
 		}

@@ -207,7 +207,7 @@ func TestDialEndsALoginThatIsAnEndlessBanner(t *testing.T) {
 		}
 	}})
 	_, err := remote.Dial(within(t), options(t, server))
-	want{failure.Authentication, failure.NotSSH, []string{"64 kB"}, []string{"banner"}}.check(t, err)
+	want{failure.Authentication, failure.Noise, []string{"64 kB"}, []string{"banner"}}.check(t, err)
 	closed(t, server)
 }
 

@@ -68,8 +68,7 @@ func (d *dialer) explainHandshake(err error) error {
 		return known
 	}
 	if errors.Is(reason, errTooMuch) {
-		return &failure.Error{Kind: failure.NotSSH, Err: reason,
-			Advice: "check that the port is sshd's, and the length of its login banner"}
+		return d.explainFlood(reason)
 	}
 	lost := reason != nil && !errors.Is(reason, errHungUp) // the network's error, not the library's decision
 	if d.current() == failure.Handshake {
@@ -93,6 +92,14 @@ const keysOnWindows = `; for a member of Administrators the host reads C:\Progra
 // isWindows tells whether a server's name of itself is that of OpenSSH for Windows.
 func isWindows(version string) bool { return strings.Contains(version, "OpenSSH_for_Windows") }
 
+// explainFlood tells an SSH server with a banner that is too long from something else that talks.
+func (d *dialer) explainFlood(reason error) error {
+	if _, isSSH := d.wire.greeted(); isSSH {
+		return &failure.Error{Kind: failure.Noise, Err: reason, Advice: "shorten the login banner (Banner in the host's sshd_config)"}
+	}
+	return &failure.Error{Kind: failure.NotSSH, Err: reason, Advice: "check that the port is sshd's: what answers there does not stop talking"}
+}
+
 func (d *dialer) explainEnd(reason error) error {
 	found := because(reason)
 	var timeout *stageTimeout
@@ -102,7 +109,7 @@ func (d *dialer) explainEnd(reason error) error {
 		case timeout.stage == failure.Authentication && d.login.password.waits:
 			found.Advice = "the password is not sent while other hosts to which it was sent have not answered: see what they do"
 		case timeout.stage == failure.Authentication:
-			found.Advice = "look into the host's sshd log: slow name lookups there (UseDNS) or PAM modules delay logins"
+			found.Advice = failure.Authentication.Slow()
 		case line == "":
 			found.Advice = "the port accepts connections and stays silent: check the port, and whether sshd on the host is overloaded"
 		case !isSSH:
@@ -123,7 +130,8 @@ func (d *dialer) explainKeyExchange(reason error, lost bool, err error) error {
 		return &failure.Error{Kind: failure.Disconnected, Err: fmt.Errorf("the host refuses more connections: %q", line),
 			Advice: "raise MaxStartups in the host's sshd_config, or see who keeps it busy"}
 	case !isSSH && line != "":
-		return &failure.Error{Kind: failure.NotSSH, Err: fmt.Errorf("%s answers %q, which is not SSH", d.address, line)}
+		return &failure.Error{Kind: failure.NotSSH, Err: fmt.Errorf("%s answers %q, which is not SSH", d.address, line),
+			Advice: "check that the port is sshd's"}
 	case lost:
 		return &failure.Error{Kind: failure.Disconnected, Err: fmt.Errorf("the connection was lost: %w", reason)}
 	default:

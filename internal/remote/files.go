@@ -9,6 +9,7 @@ import (
 	"path"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 
 	"github.com/pkg/sftp"
 	"golang.org/x/crypto/ssh"
@@ -33,7 +34,7 @@ var errTooLong = errors.New("the host's answer is longer than any right answer")
 // user's home folder unless they begin with one; on Windows they look like /C:/Users/x. Names and figures that a host
 // gives are its word.
 //
-// The failures of all operations are *failure.Error: PermissionDenied (also errors.Is fs.ErrPermission), DiskFull,
+// The failures of all operations are *failure.Error: PermissionDenied (also errors.Is fs.ErrPermission), DiskFull, Quota,
 // FileFailed (errors.Is fs.ErrNotExist or fs.ErrExist where it is that), or whatever the connection ended of.
 type Files struct {
 	conn   *Conn
@@ -83,11 +84,7 @@ func (c *Conn) openFiles() (*Files, error) {
 	client, err := sftp.NewClientPipe(pipe, pipe, sftp.UseConcurrentWrites(true), sftp.UseFstat(true))
 	if err != nil {
 		c.abandon(channel, closed)
-		found := c.explain(failure.NoSFTP, fmt.Errorf("open SFTP: %w", err))
-		if found.Kind == failure.NoSFTP {
-			found.Advice = "check the SFTP subsystem in the host's sshd_config, and that no login script of the user prints anything"
-		}
-		return nil, found
+		return nil, c.explainFiles(pipe, err)
 	}
 	// The client's own goroutine ends with the channel.
 	c.run(func() { _ = client.Wait() })
@@ -106,6 +103,27 @@ func (c *Conn) abandon(channel ssh.Channel, closed <-chan struct{}) {
 	case <-closed:
 	case <-patience.C:
 	}
+}
+
+// explainFiles says why no SFTP session came about. A session begins with the length of its first packet (section 3 of the
+// draft), which is short: text in its place is a login script's, or the shell's.
+func (c *Conn) explainFiles(pipe *sftpPipe, err error) *failure.Error {
+	if !pipe.begun { // the host said what it had to say and closed the channel before we had sent anything
+		_ = pipe.listen()
+	}
+	if pipe.isText() {
+		said := fmt.Errorf("SFTP begins with %.80q, which is not SFTP", pipe.beginning)
+		found := c.explain(failure.Noise, said)
+		if found.Kind == failure.Noise {
+			found.Advice = "let no login script of the user print anything, or set Subsystem sftp internal-sftp in the host's sshd_config"
+		}
+		return found
+	}
+	found := c.explain(failure.NoSFTP, fmt.Errorf("open SFTP: %w", err))
+	if found.Kind == failure.NoSFTP {
+		found.Advice = "check the SFTP subsystem in the host's sshd_config, and that the program it names is on the host"
+	}
+	return found
 }
 
 // refuse answers what a host asks on a channel on which it has nothing to ask.
@@ -193,6 +211,8 @@ func (f *Files) mkdir(folder string) error {
 	return f.failed("set the mode of", folder, ignoreUnsupported(f.client.Chmod(folder, 0o700)))
 }
 
+const renameTo = "rename to " // the beginning of how Rename calls itself
+
 // Rename gives a file another name. An existing file of that name is replaced, at once and in one piece, where the host
 // has OpenSSH's posix-rename; elsewhere it is an error.
 func (f *Files) Rename(ctx context.Context, from, to string) error {
@@ -201,7 +221,7 @@ func (f *Files) Rename(ctx context.Context, from, to string) error {
 		if _, ok := f.client.HasExtension(posixRename); ok {
 			rename = f.client.PosixRename
 		}
-		return f.failed("rename to "+quote(to), from, rename(from, to))
+		return f.failed(renameTo+quote(to), from, rename(from, to))
 	})
 }
 
@@ -213,18 +233,27 @@ func (f *Files) Remove(ctx context.Context, name string) error {
 // failed is the failure of an operation on a path; nil if err is.
 func (f *Files) failed(operation, name string, err error) error {
 	if err == nil {
+		f.conn.traceFile(operation, name, nil)
 		return nil
 	}
 	var known *failure.Error
 	if errors.As(err, &known) {
 		return err
 	}
+	failed := f.explain(operation, name, err)
+	f.conn.traceFile(operation, name, failed)
+	return failed
+}
+
+func (f *Files) explain(operation, name string, err error) *failure.Error {
 	kind := failure.FileFailed
 	switch {
 	case errors.Is(err, fs.ErrPermission):
 		kind = failure.PermissionDenied
 	case errors.Is(err, errDiskFull):
 		kind = failure.DiskFull
+	case errors.Is(err, errQuota):
+		kind = failure.Quota
 	case errors.Is(err, errTooLarge):
 		kind = failure.ReportTooLarge
 	case errors.Is(err, sftp.ErrSSHFxConnectionLost):
@@ -252,6 +281,11 @@ func ignoreUnsupported(err error) error {
 type sftpPipe struct {
 	channel ssh.Channel
 	left    atomic.Int64
+
+	// What the host said first, and what of it has not been handed on.
+	begun     bool
+	beginning []byte
+	waiting   []byte
 }
 
 func (p *sftpPipe) allow(bytes int64) { p.left.Store(bytes) }
@@ -263,7 +297,36 @@ func (p *sftpPipe) exceeded() error {
 	return nil
 }
 
+// isText tells whether the host began with a character in the place of a packet's length. It is for who opens the session.
+func (p *sftpPipe) isText() bool {
+	first, _ := utf8.DecodeRune(p.beginning)
+	return first != 0 && first != utf8.RuneError
+}
+
+// listen reads what the host says first.
+func (p *sftpPipe) listen() error {
+	p.begun = true
+	first := make([]byte, 80)
+	n, err := p.read(first)
+	p.beginning, p.waiting = first[:n], first[:n]
+	return err
+}
+
 func (p *sftpPipe) Read(data []byte) (int, error) {
+	if !p.begun {
+		if err := p.listen(); err != nil {
+			return 0, err
+		}
+	}
+	if len(p.waiting) > 0 {
+		n := copy(data, p.waiting)
+		p.waiting = p.waiting[n:]
+		return n, nil
+	}
+	return p.read(data)
+}
+
+func (p *sftpPipe) read(data []byte) (int, error) {
 	n, err := p.channel.Read(data)
 	if p.left.Add(-int64(n)) < 0 {
 		_ = p.channel.Close()

@@ -50,8 +50,8 @@ func scripted(answer func(kind byte, id []byte) []byte) sshtest.Handler {
 
 // The packets of SFTP version 3 that the scripts use.
 const (
-	fxpOpen, fxpRead, fxpFstat, fxpOpendir, fxpRemove, fxpRename = 3, 5, 8, 11, 13, 18
-	fxpStatus, fxpHandle, fxpData, fxpName, fxpAttrs             = 101, 102, 103, 104, 105
+	fxpOpen, fxpRead, fxpWrite, fxpFstat, fxpOpendir, fxpRemove, fxpRename = 3, 5, 6, 8, 11, 13, 18
+	fxpStatus, fxpHandle, fxpData, fxpName, fxpAttrs                       = 101, 102, 103, 104, 105
 )
 
 // liar serves a file that claims to have a size, and delivers what read returns for each request.
@@ -120,6 +120,39 @@ func TestUploadToAHostThatKeepsLess(t *testing.T) {
 }
 
 // TestRenameWithoutTheExtension has a host that knows the draft's rename alone.
+// Version 3 of SFTP has no code for a quota: some servers have that of a later version, others have the system's words.
+func TestUploadBeyondAQuota(t *testing.T) {
+	noLeak(t)
+	for name, c := range map[string]struct {
+		code  byte
+		words string
+		kind  failure.Kind
+	}{
+		"a code for it":            {15, "", failure.Quota},
+		"a code for a full disk":   {14, "", failure.DiskFull},
+		"Linux's words":            {4, "Disk quota exceeded", failure.Quota},
+		"FreeBSD's words":          {4, "Disc quota exceeded", failure.Quota},
+		"Go's words":               {4, "write x: disk quota exceeded", failure.Quota},
+		"words for a full disk":    {4, "No space left on device", failure.DiskFull},
+		"Windows's words for that": {4, "There is not enough space on the disk.", failure.DiskFull},
+		"neither":                  {4, "Failure", failure.FileFailed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			files, _ := openFiles(t, sshtest.Options{SFTP: scripted(func(kind byte, id []byte) []byte {
+				switch kind {
+				case fxpOpen:
+					return packet(fxpHandle, id, text("h"))
+				case fxpWrite:
+					return packet(fxpStatus, id, []byte{0, 0, 0, c.code}, text(c.words), text(""))
+				}
+				return packet(fxpStatus, id, make([]byte, 4), text(""), text(""))
+			})})
+			err := files.Upload(within(t), "client", strings.NewReader("x"), 1, 0o700)
+			want{kind: c.kind, says: []string{"client"}}.check(t, err)
+		})
+	}
+}
+
 func TestRenameWithoutTheExtension(t *testing.T) {
 	noLeak(t)
 	files, _ := openFiles(t, sshtest.Options{SFTP: scripted(func(kind byte, id []byte) []byte {

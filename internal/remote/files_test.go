@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -245,13 +246,24 @@ func TestFilesTakeTurns(t *testing.T) {
 	operations.Wait()
 }
 
+// What a login script prints comes before SFTP, and is no reason to look for the subsystem.
+func TestFilesAfterNoise(t *testing.T) {
+	noLeak(t)
+	for name, said := range map[string]string{"a line": "Last login: yesterday\nWelcome!\n", "a letter": "é"} {
+		t.Run(name, func(t *testing.T) {
+			conn := dial(t, options(t, newServer(t, sshtest.Options{SFTP: sshtest.Answer(said, 0)})))
+			_, err := conn.Files(within(t))
+			want{kind: failure.Noise, says: []string{strconv.Quote(said)}, advice: []string{"login script"}}.check(t, err)
+		})
+	}
+}
+
 func TestFilesWhereThereIsNoSFTP(t *testing.T) {
 	noLeak(t)
 	for name, o := range map[string]sshtest.Options{
 		"no sessions":      {Refuse: sshtest.Refuse("session")},
 		"no subsystem":     {Refuse: sshtest.Refuse("sftp")},
 		"it ends at once":  {SFTP: sshtest.Answer("", 127)},
-		"it talks":         {SFTP: sshtest.Answer("Last login: yesterday\nWelcome!\n", 0)},
 		"it is another":    {SFTP: sshtest.Answer("\x00\x00\x00\x05\x02\x00\x00\x00\x09", 0)},
 		"it sends garbage": {SFTP: sshtest.Answer(strings.Repeat("\xff", 1000), 0)},
 	} {

@@ -44,7 +44,9 @@ func (c *Conn) Feed(ctx context.Context, command string, stdin io.Reader) (Resul
 	defer c.begin(ctx)()
 	status, err := process.Wait()
 	streams.Wait()
-	return Result{Stdout: stdout.kept, Stderr: stderr.kept, Status: status}, err
+	result := Result{Stdout: stdout.kept, Stderr: stderr.kept, Status: status}
+	c.traceCommand(command, result, err)
+	return result, err
 }
 
 // head keeps the beginning of a stream.

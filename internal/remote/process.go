@@ -18,6 +18,11 @@ import (
 // output open for as long as it lives, and sshd on Windows may do so for ever.
 const lingering = time.Second
 
+// maxStream bounds what a command may print to each of its two streams: more than any report, and any log of a client.
+const maxStream = 8 << 20
+
+var errFlood = fmt.Errorf("the host sent more than %d MiB as the output of one command", maxStream>>20)
+
 // ErrNoStatus says that a command ended and the host did not say how.
 var ErrNoStatus = errors.New("the command ended without an exit status")
 
@@ -32,7 +37,7 @@ func (e *SignalError) Error() string {
 
 // Process is a command under way. Stdin must be closed when all is written. Stdout and Stderr must both be read, or the
 // command may block when 2 MiB of one of them wait; they end with io.EOF when the command closes them, and with a
-// *failure.Error when the connection is lost. Wait must be called.
+// *failure.Error when the connection is lost, or ended because one of them had more than 8 MiB. Wait must be called.
 type Process struct {
 	Stdin  io.WriteCloser
 	Stdout io.Reader
@@ -113,8 +118,8 @@ func (p *Process) note(request *ssh.Request) {
 
 // Wait waits until the command has ended and returns its exit status, 0 to 255 on most hosts. What the command wrote and
 // nobody has read a second after its end is lost: read Stdout and Stderr as far as they are wanted before Wait, or in
-// other goroutines. A command that did not end by itself is failure.ClientFailed, caused by a *SignalError or
-// ErrNoStatus; one that was cut off is what its connection ended of. Further calls return the same.
+// other goroutines. A command that a signal ended is failure.ClientCrashed, caused by a *SignalError; one of which the host
+// does not say how it ended is failure.ClientFailed, caused by ErrNoStatus; one that was cut off is what its connection ended of. Further calls return the same.
 func (p *Process) Wait() (int, error) {
 	p.once.Do(func() {
 		defer p.release()
@@ -134,6 +139,19 @@ func (p *Process) Wait() (int, error) {
 	return p.result, p.err
 }
 
+// Crash says how a command crashed that ended with an exit status, or nothing if it did not: a shell has 128 and the number
+// of the signal that ended its command (POSIX.1-2017, Shell, 2.8.2), Windows the code of the exception (NTSTATUS).
+func Crash(status int) string {
+	const exception = 0xC0000000 // the severity "error" in NTSTATUS
+	switch {
+	case 128 < status && status <= 128+64:
+		return fmt.Sprintf("the command was ended by signal %d", status-128)
+	case exception <= status:
+		return fmt.Sprintf("the command broke down with the exception %#x", status)
+	}
+	return ""
+}
+
 func (p *Process) outcome() (int, error) {
 	select {
 	case <-p.reported:
@@ -144,8 +162,7 @@ func (p *Process) outcome() (int, error) {
 		return -1, p.conn.explain(failure.Disconnected, ErrNoStatus)
 	}
 	if p.signal != nil {
-		return -1, &failure.Error{Kind: failure.ClientFailed, Err: p.signal,
-			Advice: "see in the host's log who ended it: the kernel for want of memory, or an administrator"}
+		return -1, failure.New("", failure.ClientCrashed, p.signal)
 	}
 	return p.status, nil
 }
@@ -181,10 +198,17 @@ func (in *input) Close() error {
 type output struct {
 	io.Reader
 	process *Process
+	seen    int64
 }
 
+// Read ends the connection where there is more than anybody wants to have. A host that prints without end would otherwise
+// keep us busy for as long as its command may run.
 func (out *output) Read(data []byte) (int, error) {
 	n, err := out.Reader.Read(data)
+	if out.seen += int64(n); out.seen > maxStream {
+		out.process.conn.wire.end(errFlood)
+		return n, out.process.conn.explain(failure.Noise, errFlood)
+	}
 	if err != nil && out.process.conn.isOver() && !out.process.hasEnded() {
 		err = out.process.conn.explain(failure.Disconnected, err)
 	}

@@ -105,7 +105,7 @@ func TestProcessThatDoesNotEndByItself(t *testing.T) {
 	noLeak(t)
 	conn := dial(t, options(t, newServer(t, sshtest.Options{})))
 	got, err := conn.Output(within(t), "echo started; kill -TERM $$", nil)
-	want{kind: failure.ClientFailed, says: []string{`"TERM"`}, advice: []string{"log"}}.check(t, err)
+	want{kind: failure.ClientCrashed, says: []string{`"TERM"`}, advice: []string{"log"}}.check(t, err)
 	var signal *remote.SignalError
 	if !errors.As(err, &signal) || signal.Signal != "TERM" {
 		t.Errorf("got %v", err)

@@ -8,12 +8,16 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"strings"
 
 	"github.com/pkg/sftp"
+
+	"muster/internal/failure"
 )
 
 var (
 	errDiskFull = errors.New("no space is left on the host's disk")
+	errQuota    = errors.New("the user's quota on the host is used up")
 	errTooLarge = errors.New("the file is larger than allowed")
 )
 
@@ -72,11 +76,31 @@ func (f *Files) createError(name string, err error) error {
 	return f.writeError(path.Dir(name), err)
 }
 
-// writeError finds out whether a disk is full, for which SFTP version 3 has no code: it asks how much room there is in
-// the folder, where the host can tell (statvfs). A used-up quota is not found out so.
+// Status codes of later versions of SFTP (draft-ietf-secsh-filexfer-13, section 9.1), which some servers use in version 3 too.
+const (
+	statusNoSpace = 14 // SSH_FX_NO_SPACE_ON_FILESYSTEM
+	statusQuota   = 15 // SSH_FX_QUOTA_EXCEEDED
+)
+
+// writeError finds out whether a disk is full or a quota used up, for which SFTP version 3 has no code. Some servers have
+// one nevertheless, or say it in words; where they do not it asks how much room there is in the folder, if the host can
+// tell (statvfs). OpenSSH's server has neither code nor words: there a quota is not found out so.
 func (f *Files) writeError(folder string, err error) error {
 	var status *sftp.StatusError
-	if !errors.As(err, &status) || status.FxCode() != sftp.ErrSSHFxFailure {
+	if !errors.As(err, &status) {
+		return err
+	}
+	reason := shortage(status.Error())
+	switch status.Code {
+	case statusNoSpace:
+		reason = errDiskFull
+	case statusQuota:
+		reason = errQuota
+	}
+	switch {
+	case reason != nil:
+		return fmt.Errorf("%w (%w)", reason, err)
+	case status.FxCode() != sftp.ErrSSHFxFailure:
 		return err
 	}
 	if _, ok := f.client.HasExtension(statVFS); !ok {
@@ -93,6 +117,29 @@ func (f *Files) writeError(folder string, err error) error {
 		return fmt.Errorf("%w (%w)", errDiskFull, err)
 	}
 	return err
+}
+
+// Shortage reads from the words in which a system says that it can't write (strerror in English, and Windows's own) that a
+// disk is full or a quota used up: a failure of the kind DiskFull or Quota. It is nil where they say neither.
+func Shortage(words string) *failure.Error {
+	switch reason := shortage(words); {
+	case errors.Is(reason, errDiskFull):
+		return failure.New("", failure.DiskFull, reason)
+	case errors.Is(reason, errQuota):
+		return failure.New("", failure.Quota, reason)
+	}
+	return nil
+}
+
+func shortage(words string) error {
+	words = strings.ToLower(words)
+	switch {
+	case strings.Contains(words, "quota exceeded"), strings.Contains(words, "not enough quota"):
+		return errQuota
+	case strings.Contains(words, "no space left on device"), strings.Contains(words, "not enough space on the disk"):
+		return errDiskFull
+	}
+	return nil
 }
 
 // Download reads a whole file of at most limit bytes. A larger one is failure.ReportTooLarge before a byte of it is

@@ -136,19 +136,37 @@ func (w *wire) greeted() (line string, isSSH bool) {
 	return strings.TrimRight(string(w.greeting.first), "\r\n"), w.greeting.isSSH
 }
 
+// version returns the line with which the host identified itself as an SSH server; empty while it has not.
+func (w *wire) version() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.greeting.over {
+		return ""
+	}
+	return strings.TrimRight(string(w.greeting.version), "\r")
+}
+
 // greeting is how a host greets: lines of text, of which one begins with SSH- (RFC 4253, section 4.2).
 type greeting struct {
-	first  []byte // the beginning of the first line, for people
-	lines  int    // that have ended
-	column int    // in the line that has not
-	prefix [4]byte
-	isSSH  bool
+	first   []byte // the beginning of the first line, for people
+	version []byte // the line with which it identifies itself, at most 255 bytes as the RFC has it
+	over    bool   // that line has ended
+	lines   int    // that have ended
+	column  int    // in the line that has not
+	prefix  [4]byte
+	isSSH   bool
 }
 
 func (g *greeting) read(data []byte) {
 	for _, b := range data {
-		if g.isSSH {
+		if g.over {
 			return
+		}
+		if g.isSSH {
+			if g.over = b == '\n' || len(g.version) == 255; !g.over {
+				g.version = append(g.version, b)
+			}
+			continue
 		}
 		if g.lines == 0 && len(g.first) < 80 {
 			g.first = append(g.first, b)
@@ -162,6 +180,8 @@ func (g *greeting) read(data []byte) {
 			g.prefix[g.column] = b
 		}
 		g.column++
-		g.isSSH = g.column == len(g.prefix) && string(g.prefix[:]) == "SSH-"
+		if g.isSSH = g.column == len(g.prefix) && string(g.prefix[:]) == "SSH-"; g.isSSH {
+			g.version = append(g.version, "SSH-"...)
+		}
 	}
 }

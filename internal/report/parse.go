@@ -11,7 +11,7 @@ import (
 // Parse reads a report and checks everything that it knows: elements, attributes, types, ranges, lengths, numbers of
 // things, what stands twice, units and kinds of the statistics of the catalogue. Elements and attributes that it does
 // not know are passed over, so that a newer client can say more. A document that is not acceptable as a whole gives no
-// report but a *ParseError, or an error that wraps ErrTooLarge. The report shares no memory with the document.
+// report but a *ParseError, or an error that wraps ErrTooLarge, or both. The report shares no memory with the document.
 func Parse(document []byte) (*Report, error) {
 	if len(document) > MaxDocument {
 		return nil, fmt.Errorf("report: %d bytes are %w (%d)", len(document), ErrTooLarge, MaxDocument)
@@ -122,7 +122,7 @@ func (p *parser) statistics(r *Report) error {
 		}
 		at := p.at
 		if len(r.Statistics) == MaxStatistics {
-			return p.fail(at, "there are more than %d statistics", MaxStatistics)
+			return p.tooMany(at, MaxStatistics, "statistics")
 		}
 		var s Statistic
 		if n := len(r.Statistics); n > 0 {
@@ -232,7 +232,7 @@ func (p *parser) failures(r *Report) error {
 			return p.skip(name)
 		}
 		if len(r.Failures) == MaxFailures {
-			return p.fail(p.at, "there are more than %d failures", MaxFailures)
+			return p.tooMany(p.at, MaxFailures, "failures")
 		}
 		var f Failure
 		for i := range p.attributes {

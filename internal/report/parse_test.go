@@ -212,12 +212,12 @@ func TestParseIsBounded(t *testing.T) {
 	for i := range MaxStatistics + 1 {
 		fmt.Fprintf(&b, `<statistic name="a" instance="%d" unit="1" kind="gauge" value="1"/>`, i)
 	}
-	if _, err := Parse([]byte(document(b.String(), ""))); err == nil || !strings.Contains(err.Error(), "more than 20000 statistics") {
+	if _, err := Parse([]byte(document(b.String(), ""))); err == nil || !errors.Is(err, ErrTooLarge) || !strings.Contains(err.Error(), "more than 20000 statistics") {
 		t.Errorf("got the error %v for a statistic more than allowed", err)
 	}
 	failures := strings.Repeat(`<failure source="a" reason="b"/>`, MaxFailures+1)
 	_, err := Parse([]byte(opening + "<statistics/><failures>" + failures + "</failures></report>"))
-	if err == nil || !strings.Contains(err.Error(), "more than 1000 failures") {
+	if err == nil || !errors.Is(err, ErrTooLarge) || !strings.Contains(err.Error(), "more than 1000 failures") {
 		t.Errorf("got the error %v for a failure more than allowed", err)
 	}
 }

@@ -192,7 +192,7 @@ func (p *parser) request(r *Request) error {
 			return p.fail(p.at, "<source> has no name")
 		}
 		if len(r.Sources) == MaxSources {
-			return p.fail(p.at, "there are more than %d sources", MaxSources)
+			return p.tooMany(p.at, MaxSources, "sources")
 		}
 		r.Sources = append(r.Sources, strings.Clone(p.attributes[i].value))
 		return p.leaf()

@@ -17,7 +17,12 @@ type ParseError struct {
 	Document     string // "report" or "request"
 	Line, Column int    // counted from 1; a column is a character
 	Problem      string
+
+	cause error // ErrTooLarge where it is that
 }
+
+// Unwrap returns ErrTooLarge where there are more elements than allowed, otherwise nil.
+func (e *ParseError) Unwrap() error { return e.cause }
 
 // Error returns "report: line 3, column 17: …".
 func (e *ParseError) Error() string {
@@ -94,11 +99,18 @@ func forbiddenByte(doc string) int {
 }
 
 // fail returns an error at an offset. Values in the problem are to be quoted with quote.
-func (s *scanner) fail(at int, format string, values ...any) error {
+func (s *scanner) fail(at int, format string, values ...any) *ParseError {
 	before := s.doc[:min(at, len(s.doc))]
 	line := strings.Count(before, "\n") + 1
 	column := utf8.RuneCountInString(before[strings.LastIndexByte(before, '\n')+1:]) + 1
 	return &ParseError{Document: s.kind, Line: line, Column: column, Problem: fmt.Sprintf(format, values...)}
+}
+
+// tooMany is the error of more elements than a bound allows.
+func (s *scanner) tooMany(at, most int, elements string) error {
+	err := s.fail(at, "there are more than %d %s", most, elements)
+	err.cause = ErrTooLarge
+	return err
 }
 
 // quote makes a value of a stranger fit for an error: short, on one line, without anything a terminal would obey.

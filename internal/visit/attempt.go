@@ -45,6 +45,7 @@ type attempt struct {
 	words  transcript     // the client's log, and what came before the report
 	secret secret         // what the host is not to make us write down
 	clock  stopwatch
+	trace  tracer
 }
 
 // run goes through the stages, within the visit's deadline.
@@ -66,15 +67,24 @@ func (a *attempt) run(ctx context.Context) error {
 	err = a.stage(ctx, failure.Open, 0, func(context.Context) (err error) {
 		binding := seal.Binding{Host: parcel.request.Host, Visit: parcel.request.Visit}
 		document, err = seal.Open(parcel.request.Key, parcel.request.Nonce, binding, parcel.sealed, report.MaxDocument)
+		if errors.Is(err, seal.ErrAltered) && parcel.sum == a.known.last {
+			return errReplayed
+		}
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	return a.stage(ctx, failure.Decode, 0, func(context.Context) (err error) {
+	a.known.last = parcel.sum
+	a.trace.note("opened", fmt.Sprintf("the seal is right: %d bytes of XML", len(document)))
+	err = a.stage(ctx, failure.Decode, 0, func(context.Context) (err error) {
 		a.report, err = a.decode(document, parcel.read)
 		return err
 	})
+	if err == nil {
+		a.noteReport()
+	}
+	return err
 }
 
 func (a *attempt) connect(ctx context.Context) (err error) {
@@ -96,6 +106,7 @@ func (a *attempt) connect(ctx context.Context) (err error) {
 		},
 		Through: a.host.Through,
 		OnStage: a.begin,
+		OnEvent: a.trace.event(),
 	})
 	if err == nil {
 		a.open.Add(1)
@@ -158,6 +169,7 @@ func (a *attempt) deploy(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		a.trace.note("platform", "the host is "+a.known.platform.String())
 	}
 	return a.stage(ctx, failure.Deploy, a.host.Deadlines.Deploy, func(ctx context.Context) (err error) {
 		a.known.installed, err = a.clients.Install(ctx, a.conn, a.known.platform, a.host.Directory)
@@ -170,6 +182,7 @@ func (a *attempt) deploy(ctx context.Context) error {
 type parcel struct {
 	request report.Request
 	sealed  []byte
+	sum     sum
 	read    time.Time // when the report began to come, which is when its counters were read
 }
 
@@ -226,7 +239,7 @@ func (a *attempt) fetch(ctx context.Context) (_ *parcel, err error) {
 	if err != nil {
 		return nil, a.puzzled(err)
 	}
-	p.read = a.now()
+	p.read, p.sum = a.now(), sum(frame.SHA256[:len(sum{})])
 	a.words.note(frame.Noise)
 	err = a.stage(ctx, failure.Receive, a.host.Deadlines.Receive, func(ctx context.Context) (err error) {
 		switch {
@@ -239,6 +252,9 @@ func (a *attempt) fetch(ctx context.Context) (_ *parcel, err error) {
 		}
 		return err
 	})
+	if err == nil {
+		a.trace.note("received", fmt.Sprintf("a sealed report of %d bytes", len(p.sealed)))
+	}
 	a.part(ctx, session, err == nil)
 	return p, err
 }
@@ -253,6 +269,7 @@ func (a *attempt) start(ctx context.Context, request *report.Request) (*session,
 	if a.host.Sudo {
 		command = deploy.WithSudo(command)
 	}
+	a.trace.note("client", "running "+command+", with the request on its standard input")
 	process, err := a.conn.Start(ctx, command)
 	if err != nil {
 		return nil, err
@@ -344,6 +361,9 @@ func (a *attempt) finish(err error) error {
 		v.Report = a.report
 	}
 	v.Log = a.words.String()
+	if v.Log != "" {
+		a.trace.note("log", "the client's log, and what came before the report:\n"+v.Log)
+	}
 	v.Stages, v.Took = a.clock.stop(a.now()), a.now().Sub(v.Started)
 	return nil
 }

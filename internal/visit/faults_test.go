@@ -85,7 +85,18 @@ func TestWhatAClientDoesWrong(t *testing.T) {
 		},
 		"it crashes": {
 			saying("", "panic: oh\n", sshtest.Exit{Signal: "SEGV"}),
-			failure.Run, failure.ClientFailed, []string{"SEGV", "panic: oh"},
+			failure.Run, failure.ClientCrashed, []string{"SEGV", "panic: oh"},
+		},
+		"it is killed, and a shell says so": {
+			saying("", "Killed\n", sshtest.Exit{Status: 137}),
+			failure.Run, failure.ClientCrashed, []string{"signal 9", "want of memory"},
+		},
+		"it breaks down on Windows": {
+			saying("", "", sshtest.Exit{Status: 0xC0000005}), failure.Run, failure.ClientCrashed, []string{"0xc0000005"},
+		},
+		"it panics": {
+			saying("", "panic: oh\n\ngoroutine 1 [running]:\nmain.main()\n", sshtest.Exit{Status: 2}),
+			failure.Run, failure.ClientCrashed, []string{"broke down without a report: panic: oh", "defect"},
 		},
 		"it says nothing": {
 			saying("", "", sshtest.Exit{}), failure.Run, failure.ClientFailed, []string{"exit status 0"},
@@ -95,7 +106,7 @@ func TestWhatAClientDoesWrong(t *testing.T) {
 			failure.Run, failure.NoReport, []string{"This account is closed."},
 		},
 		"it does not stop talking": {
-			saying(strings.Repeat("noise\n", 20_000), "", sshtest.Exit{}), failure.Run, failure.NoReport, nil,
+			saying(strings.Repeat("noise\n", 20_000), "", sshtest.Exit{}), failure.Run, failure.Noise, []string{"login script"},
 		},
 		"its header is no header": {
 			saying("MUSTER1 many bytes\n", "", sshtest.Exit{}), failure.Run, failure.ReportAltered, nil,
@@ -137,11 +148,11 @@ func TestWhatAClientDoesWrong(t *testing.T) {
 		},
 		"it says another host": {
 			reporting(func(_ *report.Request, r *report.Report) { r.Host = "db1" }),
-			failure.Decode, failure.ReportInvalid, []string{"db1"},
+			failure.Decode, failure.ReportReplayed, []string{"db1"},
 		},
 		"it says another visit": {
 			reporting(func(_ *report.Request, r *report.Report) { r.Visit = "the one before" }),
-			failure.Decode, failure.ReportInvalid, []string{"the one before"},
+			failure.Decode, failure.ReportReplayed, []string{"the one before"},
 		},
 		"it comes in a file unasked": {
 			func(_ context.Context, s *sshtest.Session) sshtest.Exit {
@@ -175,7 +186,7 @@ func TestReplayedReport(t *testing.T) {
 	}))
 	visitor, host := f.visitor(), f.host(t)
 	wantReport(t, visitor.Visit(t.Context(), host, sweep))
-	wantFailure(t, visitor.Visit(t.Context(), host, sweep), failure.Open, failure.ReportAltered)
+	wantFailure(t, visitor.Visit(t.Context(), host, sweep), failure.Open, failure.ReportReplayed, "sent again", "forced command")
 }
 
 func TestWhatAFileDoesWrong(t *testing.T) {

@@ -18,7 +18,11 @@ type memory struct {
 	installed deploy.Installed // zero: not known, or not to be relied on
 	counters  counters         // of the last report
 	read      time.Time        // when they were read
+	last      sum              // of the last report that opened: it is not to come again
 }
+
+// sum is the beginning of a sealed report's SHA-256: enough to know it again.
+type sum [16]byte
 
 // identity is what makes a host the same one from visit to visit.
 type identity struct {

@@ -122,7 +122,7 @@ func TestNoShellBySSHD(t *testing.T) {
 	nologin := testserver.Need(t, "nologin", "login")
 	s := testserver.SSHD(t, testserver.SSHDOptions{Shell: nologin, Config: []string{"Subsystem sftp internal-sftp"}})
 	v := visit.New(visit.Options{Clients: deploytest.Clients(t)}).Visit(t.Context(), sshdHost(t, s), sweep)
-	wantFailure(t, v, failure.Platform, failure.UnknownPlatform, "not available")
+	wantFailure(t, v, failure.Platform, failure.NoShell, "not available", "give the user a shell")
 }
 
 // Without SFTP a client can be installed and run; a report that lies in a file can't be fetched, and is not written.

@@ -136,7 +136,7 @@ func TestInstalledClientBySSHD(t *testing.T) {
 
 // Each shell has its own words for what it does not run, be it the client or sudo.
 func TestInstalledClientByShells(t *testing.T) {
-	for _, shell := range shells(t) {
+	for _, shell := range everyShell(t) {
 		t.Run(filepath.Base(shell), func(t *testing.T) {
 			t.Parallel()
 			s := testserver.SSHD(t, testserver.SSHDOptions{Shell: shell, Config: []string{"SetEnv PATH=/nowhere"}, Setup: installed(t,
@@ -163,8 +163,8 @@ func TestInstalledClientByShells(t *testing.T) {
 // foreign begins as a program of Linux for another processor (s390x) does, in the words of printf.
 const foreign = `\177ELF\002\002\001\000\000\000\000\000\000\000\000\000\000\002\000\026\000\000\000\001(((\n`
 
-// shells returns the login shells that users have.
-func shells(t *testing.T) []string {
+// everyShell returns the login shells that users have.
+func everyShell(t *testing.T) []string {
 	t.Helper()
 	return []string{
 		"/bin/sh", testserver.Need(t, "bash", "bash"), testserver.Need(t, "tcsh", "tcsh"), testserver.Need(t, "fish", "fish"),

@@ -31,7 +31,7 @@ func TestPasswordIsNotRepeated(t *testing.T) {
 			saying("", password+strings.Repeat("noise\n", 20_000)+password, sshtest.Exit{Status: 1}), failure.ClientFailed,
 		},
 		"as the host of a report": {
-			reporting(func(_ *report.Request, r *report.Report) { r.Host = password }), failure.ReportInvalid,
+			reporting(func(_ *report.Request, r *report.Report) { r.Host = password }), failure.ReportReplayed,
 		},
 		"why a source failed": {
 			reporting(func(_ *report.Request, r *report.Report) {
@@ -45,7 +45,7 @@ func TestPasswordIsNotRepeated(t *testing.T) {
 			}, "",
 		},
 		"in the name of a signal": {
-			saying("", "", sshtest.Exit{Signal: password}), failure.ClientFailed,
+			saying("", "", sshtest.Exit{Signal: password}), failure.ClientCrashed,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

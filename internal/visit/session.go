@@ -49,14 +49,15 @@ func (s *session) header() (*report.Frame, error) {
 		return nil, none.Err
 	case none.More:
 		text := fmt.Sprintf("no report came within the first %d bytes of output", report.MaxNoise) + s.words.last()
-		return nil, &noReport{kind: failure.NoReport, text: text, cause: err}
+		return nil, &noReport{kind: failure.Noise, text: text, cause: err, advice: "let the user's login script print less: its " +
+			"output comes before the report"}
 	}
 	status, ending := s.end()
 	var failed *failure.Error
 	switch {
-	case errors.As(ending, &failed) && failed.Kind == failure.ClientFailed:
+	case errors.As(ending, &failed) && (failed.Kind == failure.ClientFailed || failed.Kind == failure.ClientCrashed):
 		return nil, &noReport{
-			kind: failure.ClientFailed, ended: true, cause: ending, advice: failed.Advice,
+			kind: failed.Kind, ended: true, cause: ending, advice: failed.Advice,
 			text: fmt.Sprintf("%v, without a report%s", failed.Err, s.words.last()),
 		}
 	case ending != nil:
@@ -64,6 +65,9 @@ func (s *session) header() (*report.Frame, error) {
 	}
 	return nil, s.unreported(status, none)
 }
+
+// statusPanic is the exit status of a Go program that breaks down. It says why, and then where at length.
+const statusPanic = 2
 
 // end tells the client to stop, waits until it has, and returns its exit status.
 func (s *session) end() (int, error) {

@@ -42,7 +42,10 @@ func (w *stopwatch) stop(now time.Time) []Timing {
 }
 
 // begin is called by package remote, too, while it dials: one call at a time, and none afterwards.
-func (a *attempt) begin(stage failure.Stage) { a.clock.begin(stage, a.now()) }
+func (a *attempt) begin(stage failure.Stage) {
+	a.clock.begin(stage, a.now())
+	a.trace.begin(stage)
+}
 
 // stage runs one stage. The connection is closed when its limit has passed, or ctx has ended.
 func (a *attempt) stage(ctx context.Context, stage failure.Stage, limit time.Duration, do func(context.Context) error) error {
@@ -96,6 +99,7 @@ func (e *overdue) Is(target error) bool { return target == context.DeadlineExcee
 var (
 	errCancelled = fmt.Errorf("the visit was stopped: %w", context.Canceled)
 	errOther     = errors.New("the report is another's")
+	errReplayed  = errors.New("the report is that of the visit before, sent again")
 )
 
 // unasked is a report that comes in another way than was asked for.
@@ -157,7 +161,9 @@ func classify(stage failure.Stage, err error) *failure.Error {
 		kind = failure.ReportCut
 	case errors.Is(err, report.ErrAltered), errors.Is(err, seal.ErrAltered):
 		kind = failure.ReportAltered
-	case errors.As(err, &invalid), errors.As(err, &direct), errors.Is(err, seal.ErrFormat), errors.Is(err, errOther):
+	case errors.Is(err, errReplayed), errors.Is(err, errOther):
+		kind = failure.ReportReplayed
+	case errors.As(err, &invalid), errors.As(err, &direct), errors.Is(err, seal.ErrFormat):
 		kind = failure.ReportInvalid
 	default:
 		if kind = failure.Classify(err); kind == failure.Disconnected {

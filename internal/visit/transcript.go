@@ -94,6 +94,18 @@ func (t *transcript) String() string {
 	return fit(t.printable(t.head) + gap + t.printable(tail))
 }
 
+// find returns the first line of the log that begins with one of the words, or nothing. It is bounded.
+func (t *transcript) find(words ...string) string {
+	for line := range strings.SplitSeq(t.String(), "\n") {
+		for _, word := range words {
+			if strings.HasPrefix(line, word) {
+				return report.Visible(line, lastLimit)
+			}
+		}
+	}
+	return ""
+}
+
 // last returns the last lines of the log as the end of a sentence, or nothing where there is no log.
 func (t *transcript) last() string {
 	lines := strings.Split(t.String(), "\n")

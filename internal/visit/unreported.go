@@ -7,6 +7,7 @@ import (
 
 	"muster/internal/deploy"
 	"muster/internal/failure"
+	"muster/internal/remote"
 	"muster/internal/report"
 )
 
@@ -36,7 +37,14 @@ func (s *session) unreported(status int, none *report.NoReportError) *noReport {
 	said := strings.ToLower(s.words.String())
 	what := "the client ended with exit status %d and without a report"
 	ran := strings.Contains(said, itsLog) || strings.Contains(said, itsPanic)
+	crash := remote.Crash(status)
+	if reason := s.words.find("panic: ", "fatal error: "); status == statusPanic && reason != "" {
+		crash = "the client broke down: " + reason
+	}
 	switch {
+	case crash != "":
+		e.kind, e.text = failure.ClientCrashed, crash+", without a report"+s.words.last()
+		return e
 	case ran:
 		if s.installed && status == 2 && strings.Contains(said, badRequest) {
 			e.kind, what = failure.ClientOld, "the installed client does not understand the request (exit status %d)"

@@ -15,6 +15,10 @@ type Options struct {
 	Clients *deploy.Clients
 	Logger  *slog.Logger     // nil: nothing is logged
 	Now     func() time.Time // with a monotonic reading, as time.Now has, which is what nil means
+
+	// OnStep is told what happens in each visit; nil, as it is in a sweep, costs nothing. Calls for one visit come one
+	// after the other, and none after Visit has returned. It must not block.
+	OnStep func(Step)
 }
 
 // Visitor visits hosts. Make it with New.
@@ -22,6 +26,7 @@ type Visitor struct {
 	clients *deploy.Clients
 	log     *slog.Logger
 	now     func() time.Time
+	onStep  func(Step)
 	hosts   memories
 	open    atomic.Int64 // connections
 }
@@ -37,7 +42,7 @@ func New(o Options) *Visitor {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Visitor{clients: o.Clients, log: o.Logger, now: o.Now}
+	return &Visitor{clients: o.Clients, log: o.Logger, now: o.Now, onStep: o.OnStep}
 }
 
 // Visit visits a host and returns what became of it, which is never nil. sweep is the sweep's scheduled time. It blocks until
@@ -56,6 +61,8 @@ func (v *Visitor) Visit(ctx context.Context, host Host, sweep time.Time) *Visit 
 		secret: secret(host.Password),
 	}
 	a.words.secret = a.secret
+	a.trace = tracer{tell: v.onStep, now: v.now, began: started, step: Step{Host: host.Name}, words: transcript{secret: a.secret}}
+	defer a.trace.end()
 	err := a.guard(func() error {
 		defer a.disconnect()
 		return a.run(ctx)

@@ -70,7 +70,7 @@ func (r *resolver) fleet(root *musterElement, mail *Mail) []Host {
 
 // gather puts the hosts side by side, where they stay.
 func (r *resolver) gather() []Host {
-	var hosts []Host
+	hosts := make([]Host, 0, len(r.machines)-len(r.jumps))
 	for _, p := range r.machines {
 		if p.kind == "host" {
 			hosts = append(hosts, *p.host)

@@ -81,8 +81,9 @@ func (g *graph) iniHosts(group *ansibleGroup, text string, line int) error {
 	values := &node{kind: object, line: line}
 	for _, word := range words[1:] {
 		name, value, found := strings.Cut(word, "=")
-		if !found {
-			return &Error{Line: line, Message: "after the name of a host stand variables, name=value: " + quoted(name)}
+		if !found { // and not said which: it may be the rest of a password with a blank in it
+			return &Error{Line: line, Message: "after the name of a host stand variables, name=value, in quotation marks where " +
+				"there are blanks in a value"}
 		}
 		values.put(name, &node{kind: scalar, text: value, line: line})
 	}

@@ -58,10 +58,44 @@ func TestEveryKindHasACause(t *testing.T) {
 		})
 	}
 	for _, kind := range failure.Kinds() {
-		if !found[kind] && kind != failure.Internal { // a defect of ours has no cause but that: see TestPanic
-			t.Errorf("nothing here causes %s: add its cause", kind)
+		if kind == failure.Internal { // a defect of ours has no cause but that: see TestPanic
+			continue
+		}
+		if file := elsewhere()[kind]; file != "" {
+			text, err := os.ReadFile(file)
+			if err != nil || !strings.Contains(string(text), causedBy(kind)) {
+				t.Errorf("%s does not cause %s (%v)", file, kind, err)
+			}
+		} else if !found[kind] {
+			t.Errorf("nothing here causes %s: add its cause, or where it is", kind)
 		}
 	}
+}
+
+// elsewhere are the tests that really cause what takes more than one sshd: other servers, sudo, jump hosts, several visits.
+func elsewhere() map[failure.Kind]string {
+	return map[failure.Kind]string{
+		failure.PasswordRefused: "../../cmd/muster/login_test.go",
+		failure.JumpFailed:      "../jump/sshd_test.go",
+		failure.JumpRefused:     "../jump/sshd_test.go",
+		failure.OneSession:      "small_test.go",
+		failure.ClientMissing:   "rights_test.go",
+		failure.ClientOld:       "rights_test.go",
+		failure.SudoRefused:     "sudo_linux_test.go",
+		failure.Backoff:         "../controller/backoff_test.go",
+	}
+}
+
+// causedBy is how a test names a kind: by its constant, or as it is stored.
+func causedBy(kind failure.Kind) string {
+	if kind == failure.PasswordRefused {
+		return string(kind) // the test is of the whole program
+	}
+	var name strings.Builder
+	for word := range strings.SplitSeq(string(kind), "-") {
+		name.WriteString(strings.ToUpper(word[:1]) + word[1:])
+	}
+	return "failure." + name.String()
 }
 
 // on visits an sshd after a change to the host.
@@ -105,7 +139,7 @@ func wayIn() map[string]cause {
 		"a port that is silent":        {failure.Handshake, failure.Timeout, "silent", atSomethingElse("")},
 		"a key that is not known": {failure.Handshake, failure.HostKeyUnknown, "fingerprint", known(
 			func(*testing.T, *testserver.Sshd) string { return "" })},
-		"another key than is known": {failure.Handshake, failure.HostKeyChanged, "remove line 1", known(
+		"another key than is known": {failure.Handshake, failure.HostKeyChanged, "muster trust --replace", known(
 			func(t *testing.T, s *testserver.Sshd) string {
 				return fmt.Sprintf("[%s]:%d %s\n", s.Address, s.Port, other(t))
 			})},
@@ -127,7 +161,8 @@ func wayIn() map[string]cause {
 			})},
 		"nothing to log in with": {failure.Dial, failure.Configuration, "correct", on(
 			testserver.SSHDOptions{}, func(_ *testing.T, _ *testserver.Sshd, h *visit.Host) { h.Signers = nil })},
-		"no SFTP": {failure.Deploy, failure.NoSFTP, "SFTP subsystem", on(testserver.SSHDOptions{NoSFTP: true}, nil)},
+		"no SFTP": {failure.Run, failure.NoSFTP, "SFTP subsystem", on(
+			testserver.SSHDOptions{NoSFTP: true}, func(_ *testing.T, _ *testserver.Sshd, h *visit.Host) { h.Transfer = visit.File })},
 		"a shell that runs nothing": {failure.Platform, failure.NoShell, "shell", on(
 			testserver.SSHDOptions{Shell: "/usr/sbin/nologin", Config: []string{"Subsystem sftp internal-sftp"}}, nil)},
 	}

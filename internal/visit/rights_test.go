@@ -208,10 +208,10 @@ func TestForcedCommandOfSomethingElse(t *testing.T) {
 		{"echo hello", failure.NoReport, []string{"hello", "command=", "authorized_keys"}},
 		{"echo oh no; exit 4", failure.NoReport, []string{"oh no", "exit status 4", "authorized_keys"}},
 		{"exit 3", failure.ClientFailed, []string{"exit status 3"}},
-		{"kill -9 $$", failure.ClientFailed, []string{"KILL"}},
+		{"kill -9 $$", failure.ClientCrashed, []string{"KILL"}},
 		{"cat; sleep 100", failure.Timeout, []string{"within 1s", "authorized_keys"}},
 		{"sh -v", failure.Timeout, []string{"within 1s", "authorized_keys"}},
-		{"sleep 100", failure.Timeout, []string{"within 1s", "longer deadline"}},
+		{"sleep 100", failure.Timeout, []string{"within 1s", "gives it longer"}},
 	} {
 		s.Restrict(t, `restrict,command="`+c.forced+`"`)
 		host := standingHost(t, s)

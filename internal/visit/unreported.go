@@ -38,12 +38,13 @@ func (s *session) unreported(status int, none *report.NoReportError) *noReport {
 	what := "the client ended with exit status %d and without a report"
 	ran := strings.Contains(said, itsLog) || strings.Contains(said, itsPanic)
 	crash := remote.Crash(status)
-	if reason := s.words.find("panic: ", "fatal error: "); status == statusPanic && reason != "" {
-		crash = "the client broke down: " + reason
-	}
+	reason := s.words.find("panic: ", "fatal error: ")
 	switch {
 	case crash != "":
 		e.kind, e.text = failure.ClientCrashed, crash+", without a report"+s.words.last()
+		return e
+	case status == statusPanic && reason != "":
+		e.kind, e.text = failure.ClientCrashed, "the client broke down without a report: "+reason
 		return e
 	case ran:
 		if s.installed && status == 2 && strings.Contains(said, badRequest) {

@@ -37,12 +37,19 @@ func full() *entry.Visit {
 func failed() *entry.Visit {
 	return &entry.Visit{
 		ID: "4567", Sweep: at, Host: "db", Started: at, Stage: "dial", Kind: "refused", Error: "connection refused",
-		Advice: "check", Jump: "bastion", Skipped: true,
+		Advice: "check", Skipped: true,
 	}
 }
 
+// fenced is a visit that a jump host failed, as earlier programs knew none.
+func fenced() *entry.Visit {
+	v := failed()
+	v.Kind, v.Jump = "jump-failed", "bastion"
+	return v
+}
+
 func TestVisitsComeBackAsTheyWere(t *testing.T) {
-	for _, v := range []*entry.Visit{full(), failed()} {
+	for _, v := range []*entry.Visit{full(), failed(), fenced()} {
 		data, err := entry.EncodeVisit(v)
 		if err != nil {
 			t.Fatal(err)
@@ -59,7 +66,7 @@ func TestVisitsComeBackAsTheyWere(t *testing.T) {
 
 func TestEveryFieldOfAVisitTravels(t *testing.T) {
 	v := reflect.ValueOf(*full())
-	f := reflect.ValueOf(*failed())
+	f := reflect.ValueOf(*fenced())
 	for i := range v.NumField() {
 		if v.Field(i).IsZero() && f.Field(i).IsZero() {
 			t.Errorf("no test has the field %s", v.Type().Field(i).Name)
@@ -144,6 +151,7 @@ func TestTheFormOfEntriesIsKept(t *testing.T) {
 	}{
 		"visit-1":  {visit(full()), func(b []byte) (any, error) { return entry.DecodeVisit(b) }, full()},
 		"failed-1": {visit(failed()), func(b []byte) (any, error) { return entry.DecodeVisit(b) }, failed()},
+		"jump-1":   {visit(fenced()), func(b []byte) (any, error) { return entry.DecodeVisit(b) }, fenced()},
 		"sweep-1":  {func() ([]byte, error) { return entry.EncodeSweep(sweep) }, func(b []byte) (any, error) { return entry.DecodeSweep(b) }, sweep},
 	} {
 		file := filepath.Join("testdata", name+".entry")

@@ -29,6 +29,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"time"
@@ -60,7 +61,8 @@ type Options struct {
 }
 
 // Run makes one pass and returns when the report is delivered or cannot be. It ends early, and promptly, when ctx or
-// Stdin ends (ErrStopped) or the deadline passes (ErrDeadline). A request that cannot be read, or not be done as it
+// Stdin ends (ErrStopped) or the deadline passes (ErrDeadline). A report's file stays until one of them does, after which
+// it is gone, if the server has not removed it: so no file outlives its visit, whatever becomes of that. A request that cannot be read, or not be done as it
 // says, is ErrRequest.
 //
 // Run reads Stdin until its end, in a goroutine that may be left blocked when it returns.
@@ -95,6 +97,10 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	logReport(o.Log, r, len(sealed), time.Since(started))
+	if request.File != "" {
+		<-ctx.Done() // the server has the file, or will never fetch it
+		remove(ctx, filepath.Join(o.Directory, request.File))
+	}
 	return nil
 }
 

@@ -68,5 +68,5 @@ func writeNew(path string, content []byte, created *atomic.Bool) error {
 func remove(ctx context.Context, path string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
-	_ = bound.Do(ctx, func(context.Context) error { return os.Remove(path) }) // what made it needed is the error to tell
+	_ = bound.Do(ctx, func(context.Context) error { return os.Remove(path) }) // there is nobody to be told, or worse to tell
 }

@@ -174,10 +174,11 @@ func (s *server) Since(mark int64) ([]byte, error) {
 }
 
 // Goroutines ends the process and returns how many goroutines it had: the runtime lists them on SIGQUIT. It is asked
-// right after the end of a sweep, when no visit is under way.
+// right after the end of a sweep, when no visit is under way, and not before the server has found its database.
 func (s *server) Goroutines(ctx context.Context, i *incarnation) (int, error) {
 	mark := s.Mark()
-	if err := s.waitLog(ctx, mark, idle); err != nil {
+	settled := func(text []byte) bool { return idle(text) && bytes.Contains(text, []byte(`"msg":"reports stored"`)) }
+	if err := s.waitLog(ctx, mark, settled); err != nil {
 		return 0, err
 	}
 	mark = s.Mark()

@@ -83,9 +83,7 @@ func TestSSHDByCertificate(t *testing.T) {
 			server, c, o := certifyUser(t, kind)
 			o.Signers = []ssh.Signer{c.signWith(t, c.signer, "-n", server.User)}
 			dial(t, o)
-			if log := server.Log(); !strings.Contains(log, "ID operator") {
-				t.Errorf("the log knows nothing of the certificate:\n%s", log)
-			}
+			logged(t, server, `Accepted certificate ID "operator"`)
 
 			// The private half is in an agent.
 			a := remote.NewAgent(sshAgent(t, c.key), nil)

@@ -16,6 +16,7 @@ import (
 	"muster/internal/failure"
 	"muster/internal/remote"
 	"muster/internal/sshtest"
+	"muster/internal/testserver"
 )
 
 // password is the right one wherever a test's server wants one.
@@ -208,6 +209,16 @@ func holdLock(t testing.TB, path string) (release func()) {
 	return func() {
 		if err := lock.Close(); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// logged waits until sshd's log, which comes through a pipe, holds text.
+func logged(t testing.TB, server *testserver.Sshd, text string) {
+	t.Helper()
+	for end := time.Now().Add(deadline); !strings.Contains(server.Log(), text); runtime.Gosched() {
+		if time.Now().After(end) {
+			t.Fatalf("the log lacks %q:\n%s", text, server.Log())
 		}
 	}
 }

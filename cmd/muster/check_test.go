@@ -203,7 +203,7 @@ func TestCheckOfOneHost(t *testing.T) {
 		t.Errorf("the client is not found where it is: %+v", talk.Steps)
 	}
 	wrong := f.want(1, "check", "wrong-password")
-	for _, want := range []string{"offering the password", "refused: the password", "FAIL  authentication: ", "(login-failed)", "check the user"} {
+	for _, want := range []string{"offering the password", "refused: the password", "FAIL  authentication: ", "(password-refused)", "check the user"} {
 		if !strings.Contains(wrong.stdout, want) {
 			t.Errorf("the conversation does not show %q:\n%s", want, wrong.stdout)
 		}

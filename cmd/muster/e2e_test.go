@@ -226,7 +226,7 @@ func TestFleet(t *testing.T) {
 		}
 		for host, want := range map[string]string{
 			"dead":           "dial refused",
-			"wrong-password": "authentication login-failed",
+			"wrong-password": "authentication password-refused",
 			"changed-key":    "handshake host-key-changed",
 			"unknown-key":    "handshake host-key-unknown",
 		} {

@@ -90,7 +90,7 @@ func logins() []Day {
 			},
 		},
 		{
-			Name: "wants another password", Stage: failure.Authentication, Kind: failure.LoginFailed, Advice: "password",
+			Name: "wants another password", Stage: failure.Authentication, Kind: failure.PasswordRefused, Advice: "password",
 			Server: func(o *sshtest.Options, _ <-chan struct{}) { o.Password = "another" },
 		},
 	}
@@ -117,10 +117,6 @@ func sessions() []Day {
 		{
 			Name: "has no shell", Stage: failure.Platform, Kind: failure.NoShell, Advice: "shell",
 			Server: func(o *sshtest.Options, _ <-chan struct{}) { o.Refuse = sshtest.Refuse("exec") },
-		},
-		{
-			Name: "has no SFTP", Stage: failure.Deploy, Kind: failure.NoSFTP, Advice: "SFTP subsystem",
-			Server: func(o *sshtest.Options, _ <-chan struct{}) { o.Refuse = sshtest.Refuse("sftp") },
 		},
 		{
 			Name: "talks into SFTP", Stage: failure.Deploy, Kind: failure.Noise, Advice: "login script",

@@ -117,7 +117,7 @@ func TestAFileWithoutAFolder(t *testing.T) {
 	t.Chdir(t.TempDir())
 	p := &pass{request: newRequest()}
 	p.request.File = "report.bin"
-	if err := <-p.start(t, t.Context()); err == nil || !strings.Contains(err.Error(), "folder") {
+	if err := <-p.start(t, t.Context()); !errors.Is(err, client.ErrRequest) || !strings.Contains(err.Error(), "writes no file") {
 		t.Errorf("got %v", err)
 	}
 	if _, err := os.Stat("report.bin"); err == nil {

@@ -154,6 +154,7 @@ func New(ctx context.Context, o Options) (_ *Controller, err error) {
 	c.plan.Store(c.newPlan(o.Config))
 	visitor := visit.New(visit.Options{Clients: o.Clients, Logger: o.Logger, Now: o.Now})
 	c.visitor, c.forget, behind.connections = visitor, visitor.Forget, visitor.Connections
+	behind.due = c.backoff.forget
 	behind.health = newHealth(behind, o)
 	c.control(behind.health)
 	c.observers = append(visit.Observers{newJournal(o.Logger), behind.health}, o.Observers...)

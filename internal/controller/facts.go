@@ -121,6 +121,9 @@ func (p *pipeline) loginRetry(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	freed, err := p.guard.Retry(r.Context(), asked.Hosts...)
+	if p.due != nil {
+		p.due(freed...) // who asks does not want to wait
+	}
 	result := loginRetry{Hosts: freed}
 	if err != nil {
 		result.Error = err.Error()

@@ -47,7 +47,8 @@ type pipeline struct {
 	judge, writers, postman *crew // nil: not at work
 
 	health      *health.Health
-	connections func() int // SSH connections that are open; nil: none ever are
+	connections func() int            // SSH connections that are open; nil: none ever are
+	due         func(hosts ...string) // has hosts that failed visited in the next sweep; nil: all are
 }
 
 // parts is what a configuration names. It is replaced as a whole.

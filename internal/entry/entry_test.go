@@ -144,13 +144,16 @@ func TestTheFormOfEntriesIsKept(t *testing.T) {
 		Time: at, Started: at, Ended: at.Add(time.Minute), Hosts: 3, Visited: 2, Failed: 1,
 		Conditions: []entry.Condition{{Name: "server.database.away", Unit: "s", Value: 61.5, Text: "refused"}},
 	}
+	direct := failed()
+	direct.Jump = ""
 	for name, c := range map[string]struct {
 		encode func() ([]byte, error)
 		decode func([]byte) (any, error)
 		want   any
 	}{
 		"visit-1":  {visit(full()), func(b []byte) (any, error) { return entry.DecodeVisit(b) }, full()},
-		"failed-1": {visit(failed()), func(b []byte) (any, error) { return entry.DecodeVisit(b) }, failed()},
+		"failed-1": {visit(direct), func(b []byte) (any, error) { return entry.DecodeVisit(b) }, direct},
+		"failed-2": {visit(failed()), func(b []byte) (any, error) { return entry.DecodeVisit(b) }, failed()},
 		"jump-1":   {visit(fenced()), func(b []byte) (any, error) { return entry.DecodeVisit(b) }, fenced()},
 		"sweep-1":  {func() ([]byte, error) { return entry.EncodeSweep(sweep) }, func(b []byte) (any, error) { return entry.DecodeSweep(b) }, sweep},
 	} {

@@ -221,6 +221,11 @@ func (b *books) balance(t *testing.T, folder string) {
 	}
 	b.balanceTable(t, q)
 	t.Logf("%d put, %d read, %d left, done to %d, %d steps in the table", len(b.put), len(b.read), len(found), b.done, b.table)
+}
+
+// wantStory fails a test in which too little has happened for it to say anything.
+func (b *books) wantStory(t *testing.T) {
+	t.Helper()
 	if len(b.read) == 0 || b.done == 0 || b.table < 0 {
 		t.Error("that was no test")
 	}
@@ -261,4 +266,5 @@ func TestWhatIsAcknowledgedSurvivesAKill(t *testing.T) {
 		u.kill(false)
 		b.balance(t, folder)
 	}
+	b.wantStory(t)
 }

@@ -36,6 +36,7 @@ func TestWhatIsAcknowledgedSurvivesAPowerCut(t *testing.T) {
 		disk.mountAgain(t)
 		b.balance(t, folder)
 	}
+	b.wantStory(t)
 }
 
 // disk is a file system of its own, in a file.

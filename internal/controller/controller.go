@@ -120,7 +120,7 @@ type Controller struct {
 	changed   chan struct{} // holds a token where another plan is in use
 
 	mu      sync.Mutex
-	claimed map[string]struct{} // hosts that a sweep visits, or is going to
+	claimed map[string]time.Time // hosts that a sweep visits, or is going to, with the beginning of the visit; zero: it waits
 	state   Serving
 }
 
@@ -174,7 +174,7 @@ func newController(o Options) *Controller {
 		manager:   o.Manager,
 		reloading: make(chan struct{}, 1),
 		changed:   make(chan struct{}, 1),
-		claimed:   make(map[string]struct{}),
+		claimed:   make(map[string]time.Time),
 		state:     Serving{Loaded: o.Now()},
 	}
 	if c.manager == nil {

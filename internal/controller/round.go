@@ -86,6 +86,7 @@ func (r *round) begin(ctx context.Context, d due, leave func()) {
 			r.end(visit.Failed(host, r.order.name, unusable))
 			return
 		}
+		r.began(d)
 		v := r.visitor.Visit(ctx, host, r.order.name)
 		r.fared(v, d.at)
 		r.end(v)

@@ -104,8 +104,12 @@ func (c *Controller) call(ctx context.Context, o order, ready chan<- due, end fu
 		}
 		host := d.plan.at(d.host)
 		known := visit.Host{Name: host.Name, Address: host.Address, Port: host.Port}
-		if !c.claim(d) {
-			pass(visit.Busy(known, o.name))
+		if began, free := c.claim(d); !free {
+			if !began.IsZero() && c.now().Sub(began) > host.Timeouts.Visit+overdue {
+				pass(visit.Overdue(known, o.name, began))
+			} else {
+				pass(visit.Busy(known, o.name))
+			}
 			continue
 		}
 		if f := c.backoff.pass(host.Name); !o.asked && f != nil {
@@ -138,15 +142,26 @@ func until(ctx context.Context, timer *time.Timer, moment time.Time) bool {
 	return ctx.Err() == nil
 }
 
-// claim claims a host for a sweep; false if another one has it.
-func (c *Controller) claim(d due) bool {
+// overdue is how long after its deadline a visit may take to end before that is a failure of its host, of which nobody
+// knows anything any more.
+const overdue = time.Minute
+
+// claim claims a host for a sweep. If another one has it, it returns when the visit began; zero where it waits yet.
+func (c *Controller) claim(d due) (began time.Time, free bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if _, claimed := c.claimed[d.name()]; claimed {
-		return false
+	if began, claimed := c.claimed[d.name()]; claimed {
+		return began, false
 	}
-	c.claimed[d.name()] = struct{}{}
-	return true
+	c.claimed[d.name()] = time.Time{}
+	return time.Time{}, true
+}
+
+// began notes that the visit of a claimed host begins.
+func (c *Controller) began(d due) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.claimed[d.name()] = c.now()
 }
 
 func (c *Controller) release(d due) {

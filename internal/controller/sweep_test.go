@@ -162,7 +162,10 @@ func newTestController(t *testing.T, n, parallel int) (*Controller, *fakeVisitor
 	}
 	cfg := &config.Config{Server: config.Server{Interval: time.Minute, Parallel: parallel}}
 	for i := range n {
-		cfg.Hosts = append(cfg.Hosts, config.Host{Name: fmt.Sprint("h", i), KnownHosts: []string{known}, Password: config.NewSecret("x")})
+		cfg.Hosts = append(cfg.Hosts, config.Host{
+			Name: fmt.Sprint("h", i), KnownHosts: []string{known}, Password: config.NewSecret("x"),
+			Timeouts: config.Timeouts{Visit: 2 * time.Minute},
+		})
 	}
 	log := slog.New(slog.DiscardHandler)
 	f := &fakeVisitor{}
@@ -219,6 +222,22 @@ func TestServeNeverVisitsAHostTwiceAtOnce(t *testing.T) {
 		}
 		if kinds := h.kinds(); kinds[failure.Busy] != 2 || kinds[failure.Cancelled] != 1 || kinds[""] != 9 {
 			t.Errorf("outcomes: %v, want 9 reports, 2 busy, 1 cancelled", kinds)
+		}
+	})
+}
+
+// A visit that does not end is no reason to believe that its host is well.
+func TestAVisitThatDoesNotEndIsAFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, f, h := newTestController(t, 2, 8)
+		f.took = map[string]time.Duration{"h1": 10 * time.Minute}
+		ctx, cancel := context.WithTimeout(t.Context(), 365*time.Second) // sweeps at 0, 60, … 360 s; a visit may take 120
+		defer cancel()
+		if err := c.Serve(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if kinds := h.kinds(); kinds[failure.Busy] != 3 || kinds[failure.Internal] != 3 || kinds[""] != 7 {
+			t.Errorf("outcomes: %v, want 7 reports, 3 busy, 3 overdue", kinds)
 		}
 	})
 }

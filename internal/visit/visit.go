@@ -3,6 +3,7 @@ package visit
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"strconv"
 	"time"
@@ -95,6 +96,16 @@ type Sweep struct {
 // Busy returns the visit of a host that is passed over in a sweep because the visit of an earlier one still runs.
 func Busy(host Host, sweep time.Time) *Visit {
 	return Failed(host, sweep, failure.New(failure.Dial, failure.Busy, errors.New("the visit of an earlier sweep still runs")))
+}
+
+// Overdue returns the visit of a host that is passed over since an earlier visit has not ended long after its deadline. That
+// should never be; if it is, it is not to look as if all were well with the host.
+func Overdue(host Host, sweep, began time.Time) *Visit {
+	return Failed(host, sweep, &failure.Error{
+		Stage: failure.Dial, Kind: failure.Internal,
+		Err:    fmt.Errorf("the visit that began at %s still runs, long after its deadline", began.UTC().Format(time.RFC3339)),
+		Advice: "restart the server, and report this as a defect, with the log",
+	})
 }
 
 // Failed returns the visit of a host that was not visited, because of failed. It counts as started at the sweep's time.

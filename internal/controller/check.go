@@ -92,7 +92,7 @@ func checkHosts(ctx context.Context, o *CheckOptions) []*visit.Visit {
 	}
 	guard.SetAccounts(accounts(o.Hosts))
 	pool := jump.New(jump.Options{Logger: o.Logger})
-	defer pool.Close()
+	defer func() { _ = pool.Close() }()
 	pass := newHosts(guard, pool, o.Logger).pass()
 	visitor := visit.New(visit.Options{Clients: o.Clients, Logger: o.Logger, OnStep: o.OnStep})
 	sweep := visit.Sweep{Time: time.Now().UTC().Truncate(time.Millisecond), Hosts: len(o.Hosts)}

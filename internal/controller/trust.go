@@ -65,7 +65,7 @@ func (t *Trust) Show(ctx context.Context, names ...string) ([]HostKey, error) {
 		}
 	}
 	pool := jump.New(jump.Options{})
-	defer pool.Close()
+	defer func() { _ = pool.Close() }()
 	t.hosts.mu.Lock()
 	t.hosts.pool = pool
 	t.hosts.mu.Unlock()

@@ -110,7 +110,6 @@ func (s statement) run(stdout, stderr io.Writer) int {
 	}
 	program, ok := findProgram(s.words[0])
 	if !ok {
-		//nolint:misspell // its words
 		fmt.Fprintf(stderr, "%[1]s : The term '%[1]s' is not recognized as the name of a cmdlet, function, script file, or operable \r\n"+
 			"program. Check the spelling of the name, or if a path was included, verify that the path is correct and try again.\r\n"+
 			"At line:1 char:1\r\n", s.words[0])

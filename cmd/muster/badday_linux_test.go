@@ -55,8 +55,8 @@ func TestBadDayCostsNoMemory(t *testing.T) {
 	_, alone := run(0, isGood)
 	sweep, together := run(1, func(*badday.Host) bool { return true })
 	t.Logf("%d MiB at most, %d with %d hostile hosts", alone, together, len(expensive))
-	if grown := together - alone; grown > mostAHost*int64(len(expensive)) {
-		t.Errorf("%d hostile hosts cost %d MiB, at most %d each are wanted", len(expensive), grown, mostAHost)
+	if grown := together - alone; grown > mostAHost*memoryFactor*int64(len(expensive)) {
+		t.Errorf("%d hostile hosts cost %d MiB, at most %d each are wanted", len(expensive), grown, mostAHost*memoryFactor)
 	}
 	failed := make(map[string]string)
 	for _, f := range sweep.Failed {

@@ -42,6 +42,11 @@ const journal = `{"time":"2026-03-01T12:00:00Z","level":"INFO","msg":"muster","h
 panic: oh
 goroutine 1 [running]:
 WARNING: DATA RACE
+SIGQUIT: quit
+goroutine 1 [running]:
+fatal error: of the list
+{"level":"INFO","msg":"muster"}
+fatal error: oh
 `
 
 func TestJournal(t *testing.T) {
@@ -62,7 +67,7 @@ func TestJournal(t *testing.T) {
 	if !slices.Equal(queued.Acks, []faults.Ack{{"b", "v2", sweep, -1, true}, {"c", "v3", time.Time{}, -1, false}}) {
 		t.Errorf("acknowledged by the queue: %+v", queued.Acks)
 	}
-	if j.Sweeps != 1 || j.Torn != 1 || !slices.Equal(j.Breaches, []string{"panic: oh", "WARNING: DATA RACE"}) {
+	if j.Sweeps != 1 || j.Torn != 1 || !slices.Equal(j.Breaches, []string{"panic: oh", "WARNING: DATA RACE", "fatal error: oh"}) {
 		t.Errorf("%+v", j)
 	}
 	if _, err := faults.ReadJournal(strings.NewReader(strings.Repeat("x", 5<<20))); err == nil {

@@ -28,6 +28,8 @@ type Journal struct {
 	Sweeps   int      // that ended
 	Breaches []string // lines of the log that no server should ever write: panics, races
 	Torn     int      // lines that are cut: a process died while it wrote
+
+	listing bool // the runtime lists goroutines, which it was asked for
 }
 
 // Messages of the server's log.
@@ -36,6 +38,8 @@ const (
 	ended      = "visit ended"
 	failed     = "visit failed"
 	sweepEnded = "sweep ended"
+
+	listed = "SIGQUIT: quit" // the runtime's, when it was asked to list the goroutines
 )
 
 // ReadJournal reads the log of one or many server processes after each other, in JSON, at the level debug. A visit is
@@ -54,6 +58,7 @@ func ReadJournal(r io.Reader) (Journal, error) {
 			j.other(lines.Text())
 			continue
 		}
+		j.listing = false
 		if line.Message == sweepEnded {
 			j.Sweeps++
 		}
@@ -112,6 +117,9 @@ type logLine struct {
 // other takes note of a line that is not the logger's.
 func (j *Journal) other(line string) {
 	switch {
+	case strings.HasPrefix(line, listed):
+		j.listing = true
+	case j.listing: // what goes wrong while it does, as it may under the race detector, is none of the server's doing
 	case strings.HasPrefix(line, "panic:"), strings.HasPrefix(line, "fatal error:"),
 		strings.HasPrefix(line, "WARNING: DATA RACE"), strings.HasPrefix(line, "runtime: out of memory"):
 		j.Breaches = append(j.Breaches, line)

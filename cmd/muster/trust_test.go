@@ -69,8 +69,14 @@ func TestTrust(t *testing.T) {
 	}
 
 	// By a fingerprint, and then all that are left.
-	if got := p.trust(t, 1, "--fingerprint", fingerprint(t, first), "one", "two"); states(got) != "one recorded, two unknown" {
+	if got := p.trust(t, 1, "--fingerprint", fingerprint(t, first), "one", "two"); states(got) != "one recorded, two another" {
 		t.Errorf("got %s", states(got))
+	}
+	if got := p.trust(t, 1, "--fingerprint", fingerprint(t, second), "one"); states(got) != "one another" {
+		t.Errorf("a known key that is not the one that is named: got %s", states(got))
+	}
+	if r := p.muster("trust", "--fingerprint", "SHA256:short", "one"); r.status != 2 || !strings.Contains(r.stderr, "43 characters") {
+		t.Errorf("what is no fingerprint: %+v", r)
 	}
 	if got := p.trust(t, 0, "--yes", "one", "two"); states(got) != "one known, two recorded" {
 		t.Errorf("got %s", states(got))

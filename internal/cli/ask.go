@@ -42,14 +42,15 @@ func (q *question) ask(ctx context.Context, f *trusted) bool {
 		case !ok || answer == "quit":
 			q.none, q.all = true, false
 			return false
-		case answer == "yes":
+		case answer == "yes" || answer == "y":
 			return true
-		case answer == "no":
+		case answer == "no" || answer == "n":
 			return false
 		case answer == "all" && f.state == stateUnknown:
 			q.all = true
 			return true
 		}
+		fmt.Fprintf(q.env.Stdout, "please type one of: %s\n", choices)
 	}
 }
 

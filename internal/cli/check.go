@@ -25,7 +25,8 @@ type checkCommand struct {
 func (checkCommand) Help() string {
 	return `Checks the configuration, visits every host, and looks whether queue, database and mail server can be used. A visit goes
 through all stages, uploads the client where it is missing, and reads a report; but nothing is stored, held against limits or
-mailed. The database is not created or migrated. It may run beside "muster serve".
+mailed. The database is not created or migrated. It may run beside "muster serve". A password that was refused before is sent
+once more by each check: it is a person who asks.
 
 Each problem is one line, with one of advice; hosts that fail for the same reason are one problem. docs/failures.md lists
 the kinds of failure.

@@ -24,8 +24,8 @@ type initCommand struct {
 
 // Help is shown by muster init --help.
 func (initCommand) Help() string {
-	return `Writes a configuration with comments, to be edited: name your hosts, your user and your key, then "muster run". Before
-that it names no host, and nothing is visited.
+	return `Writes a configuration with comments, to be edited: name your hosts, your user and your key, then "muster trust",
+"muster check" and "muster run". Before that it names no host, and nothing is visited.
 With --from the hosts are those of an inventory that you have. What is not understood stands in comments, and so do hosts
 that can't be reached by SSH; a password is never taken over.
 Only you can read the file, so that it may hold a password.
@@ -51,6 +51,9 @@ func (c initCommand) Run(env Env) error {
 	}
 	file, err := os.OpenFile(c.File, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if errors.Is(err, fs.ErrExist) {
+		if c.From == "" && filepath.Ext(c.File) != ".xml" {
+			return misuse(fmt.Errorf("%s exists and stays as it is: to read hosts from it, muster init --from %s", c.File, c.File))
+		}
 		return misuse(fmt.Errorf("%s exists and stays as it is: name another file, or remove it first", c.File))
 	}
 	if err != nil {
@@ -60,7 +63,7 @@ func (c initCommand) Run(env Env) error {
 	if err := errors.Join(err, file.Close()); err != nil {
 		return errors.Join(err, os.Remove(c.File))
 	}
-	fmt.Fprintf(env.Stdout, "wrote %s: %s, then: muster run -c %s\n", c.File, summary, c.File)
+	fmt.Fprintf(env.Stdout, "wrote %s: %s, then: muster trust -c %s, and muster check\n", c.File, summary, c.File)
 	return nil
 }
 

@@ -2,6 +2,8 @@ package cli
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -54,6 +56,7 @@ const (
 	stateRefused     = "REFUSED" // revoked, or a certificate that is not good
 	stateUnreachable = "not seen"
 	stateRecorded    = "recorded"
+	stateOther       = "ANOTHER" // than those that --fingerprint names
 )
 
 // Run shows keys and records them.
@@ -62,6 +65,11 @@ func (c trustCommand) Run(ctx context.Context, env Env) error {
 	if err != nil {
 		return err
 	}
+	for _, fingerprint := range c.Fingerprint {
+		if !isFingerprint(fingerprint) {
+			return misuse(fmt.Errorf("--fingerprint %.80q is none: it is SHA256: and 43 characters, as ssh-keygen -lf prints it", fingerprint))
+		}
+	}
 	trust := controller.NewTrust(cfg)
 	keys, err := trust.Show(ctx, c.Hosts...)
 	if err != nil {
@@ -69,7 +77,7 @@ func (c trustCommand) Run(ctx context.Context, env Env) error {
 	}
 	found := make([]trusted, len(keys))
 	for i, key := range keys {
-		found[i] = trusted{HostKey: key, state: stateOf(key)}
+		found[i] = trusted{HostKey: key, state: c.stateOf(key)}
 	}
 	if !c.JSON {
 		if err := printKeys(env.Stdout, c.listed(found)); err != nil {
@@ -85,6 +93,29 @@ func (c trustCommand) Run(ctx context.Context, env Env) error {
 		}
 	}
 	return c.tell(ctx, env, found, asks)
+}
+
+// isFingerprint tells whether a text is a fingerprint as OpenSSH prints it.
+func isFingerprint(text string) bool {
+	sum, ok := strings.CutPrefix(strings.TrimRight(text, "="), "SHA256:")
+	decoded, err := base64.RawStdEncoding.DecodeString(sum)
+	return ok && err == nil && len(decoded) == sha256.Size
+}
+
+// names tells whether --fingerprint names a key.
+func (c trustCommand) names(key ssh.PublicKey) bool {
+	return slices.ContainsFunc(c.Fingerprint, func(fingerprint string) bool {
+		return strings.TrimRight(fingerprint, "=") == ssh.FingerprintSHA256(key)
+	})
+}
+
+// stateOf says in a word what a host's key is. Where hosts and fingerprints are named, a key is one of those or another,
+// known or not.
+func (c trustCommand) stateOf(k controller.HostKey) string {
+	if len(c.Fingerprint) > 0 && len(c.Hosts) > 0 && k.Shown != nil && !c.names(k.Shown.Key) {
+		return stateOther
+	}
+	return stateOf(k)
 }
 
 // stateOf says in a word what a host's key is.
@@ -124,9 +155,7 @@ func (c trustCommand) wants(ctx context.Context, f *trusted, asks *question) boo
 	case !recordable || ctx.Err() != nil:
 		return false
 	case len(c.Fingerprint) > 0:
-		return slices.ContainsFunc(c.Fingerprint, func(fingerprint string) bool {
-			return strings.TrimRight(fingerprint, "=") == ssh.FingerprintSHA256(f.Shown.Key)
-		})
+		return c.names(f.Shown.Key)
 	case c.Yes:
 		return true
 	case c.JSON:
@@ -204,6 +233,10 @@ func printProblems(w io.Writer, found []trusted) {
 		if f.err != nil {
 			problem = failure.From(failure.Handshake, f.err)
 		}
+		if f.state == stateOther {
+			_, fingerprint := describe(f.HostKey)
+			fmt.Fprintf(w, "%s (%s): it shows %s, which --fingerprint does not name\n", printable(f.Host), printable(f.Address), fingerprint)
+		}
 		if problem == nil || f.recorded || f.state == stateUnknown && f.err == nil {
 			continue
 		}
@@ -217,7 +250,7 @@ type trustResult struct {
 	Address     string `json:"address"`
 	Type        string `json:"type,omitempty"`
 	Fingerprint string `json:"fingerprint,omitempty"`
-	State       string `json:"state"` // known pinned unknown changed refused recorded, or "not seen"
+	State       string `json:"state"` // known pinned unknown changed refused another recorded, or "not seen"
 	Error       string `json:"error,omitempty"`
 	Advice      string `json:"advice,omitempty"`
 }

@@ -64,7 +64,10 @@ func problemsOf(c *controller.Checked, hosts []config.Host) []problem {
 		advice := v.Failure.Help()
 		key := cause{stage: string(v.Failure.Stage), kind: string(v.Failure.Kind), text: text, host: v.Host}
 		h := configured[v.Host]
-		if h != nil && isCommon(v.Failure.Kind) {
+		switch {
+		case v.Failure.Jump != "": // which is what they have in common, whatever else is said
+			key = cause{stage: key.stage, kind: key.kind, text: v.Failure.Jump}
+		case h != nil && isCommon(v.Failure.Kind):
 			key.text, key.host = impersonal(text, h), ""
 		}
 		i, known := place[key]
@@ -77,7 +80,18 @@ func problemsOf(c *controller.Checked, hosts []config.Host) []problem {
 		}
 		p := &problems[i]
 		p.Hosts = append(p.Hosts, v.Host)
-		p.Error, p.Advice = key.text, impersonal(advice, h)
+		if v.Failure.Jump != "" {
+			continue
+		}
+		if p.Error != text {
+			p.Error = key.text
+		}
+		switch {
+		case v.Failure.Kind == failure.HostKeyUnknown:
+			p.Advice = "compare their fingerprints with the hosts' own (ssh-keygen -lf on each), and record them: muster trust"
+		case p.Advice != advice:
+			p.Advice = impersonal(advice, h)
+		}
 	}
 	return problems
 }

@@ -17,6 +17,11 @@ func failing(host string, stage failure.Stage, kind failure.Kind, text, advice s
 	return &visit.Visit{Host: host, Failure: &failure.Error{Host: host, Stage: stage, Kind: kind, Advice: advice, Err: errors.New(text)}}
 }
 
+func behind(jump string, v *visit.Visit) *visit.Visit {
+	v.Failure.Jump = jump
+	return v
+}
+
 func TestProblemsWithOneCauseAreOne(t *testing.T) {
 	hosts := []config.Host{
 		{Name: "web1", Address: "10.0.0.1", Port: 22}, {Name: "web2", Address: "10.0.0.2", Port: 22},
@@ -53,7 +58,16 @@ func TestProblemsWithOneCauseAreOne(t *testing.T) {
 				failing("web1", failure.Handshake, failure.HostKeyUnknown, "no key for 10.0.0.1:22, which shows "+fingerprint("a"), "scan 10.0.0.1"),
 				failing("web2", failure.Handshake, failure.HostKeyUnknown, "no key for 10.0.0.2:22, which shows "+fingerprint("b"), "scan 10.0.0.2"),
 			},
-			[]string{"web1, web2: handshake: no key for …, which shows SHA256:…|scan …"},
+			[]string{"web1, web2: handshake: no key for …, which shows SHA256:…|compare their fingerprints with the hosts' own " +
+				"(ssh-keygen -lf on each), and record them: muster trust"},
+		},
+		"a jump host is what those behind it have in common": {
+			[]*visit.Visit{
+				behind("gate", failing("web1", failure.Dial, failure.JumpFailed, "through gate: nothing at 10.0.0.1:22", "see to gate")),
+				behind("gate", failing("web2", failure.Dial, failure.JumpFailed, "through gate: it took too long", "see to gate")),
+				behind("door", failing("db", failure.Dial, failure.JumpFailed, "through door: nothing", "see to door")),
+			},
+			[]string{"web1, web2: dial: through gate: nothing at 10.0.0.1:22|see to gate", "db: dial: through door: nothing|see to door"},
 		},
 		"a changed key is looked at host by host": {
 			[]*visit.Visit{

@@ -123,6 +123,11 @@ func chooseHosts(hosts []config.Host, names []string) ([]config.Host, error) {
 func unknownHost(hosts []config.Host, name string) error {
 	var known []string
 	for _, h := range hosts {
+		for hop := h.Via; hop != nil; hop = hop.Via {
+			if hop.Name == name {
+				return fmt.Errorf("%q is a jump host, which is gone through and not visited: check a host behind it, such as %s", name, h.Name)
+			}
+		}
 		known = append(append(known, h.Name), h.Groups...)
 	}
 	hint := "muster check without a name checks all"

@@ -19,7 +19,11 @@ func (c checkCommand) converse(ctx context.Context, env Env, o controller.CheckO
 	o.Observer = nil // what is shown is progress enough
 	o.OnStep = func(s visit.Step) { steps = append(steps, stepJSON(s)) }
 	if !c.JSON {
-		fmt.Fprintf(env.Stdout, "%s: %s@%s, port %d\n", printable(h.Name), printable(h.User), printable(h.Address), h.Port)
+		way := ""
+		for hop := h.Via; hop != nil; hop = hop.Via {
+			way = ", through " + hop.Name + way
+		}
+		fmt.Fprintf(env.Stdout, "%s: %s@%s, port %d%s\n", printable(h.Name), printable(h.User), printable(h.Address), h.Port, printable(way))
 		o.OnStep = func(s visit.Step) { printStep(env.Stdout, s) }
 	}
 	checked := controller.Check(ctx, o)

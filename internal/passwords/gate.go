@@ -125,7 +125,7 @@ func (g *Guard) sharedBy(a *Account) *shared {
 		s = &shared{flying: make(map[int]time.Time), changed: make(chan struct{})}
 		g.live[p] = s
 	}
-	if s.key == "" && len(g.pairs) > 0 {
+	if s.key == "" && len(g.pairs) > 0 && g.slow[a.Password] != nil {
 		s.key = g.pairKey(p)
 	}
 	return s
@@ -148,6 +148,8 @@ func (g *gate) note(number int, outcome remote.PasswordOutcome) (keys []string) 
 	guard := g.guard
 	if outcome == remote.PasswordRefused || outcome == remote.PasswordUnanswered {
 		guard.stretch(g.account.Password)
+	} else {
+		guard.prepare(&g.account) // something may have become known since it was sent
 	}
 	guard.mu.Lock()
 	defer guard.mu.Unlock()

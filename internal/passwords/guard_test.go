@@ -267,6 +267,31 @@ func TestASharedPasswordThatIsRight(t *testing.T) {
 	})
 }
 
+// TestAnotherPasswordIsRefusedMeanwhile has a shared password on its way when the first refusal is that of another one: what
+// becomes of each is stored for itself, and in a way that is found again.
+func TestAnotherPasswordIsRefusedMeanwhile(t *testing.T) {
+	rows, first, other := newTable(), fleet(8, "first horse"), fleet(4, "other horse")
+	for i := range other {
+		other[i].Address = fmt.Sprintf("10.0.1.%d", i)
+	}
+	hosts := slices.Concat(first, other)
+	g := open(t, rows, hosts)
+	leave, err := g.Gate(first[7]).Enter(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustSend(t, g, other[0], remote.PasswordRefused)
+	leave(remote.PasswordAccepted)
+	for _, a := range first[:budget] {
+		mustSend(t, g, a, remote.PasswordRefused)
+	}
+	mustHold(t, g, first[6], "accepted by none")
+	mustSend(t, g, other[3], remote.PasswordUnsent)
+	g = open(t, rows, hosts)
+	mustHold(t, g, first[6], "accepted by none")
+	mustSend(t, g, other[3], remote.PasswordUnsent)
+}
+
 // TestAPasswordThatWasNotSent keeps nobody waiting.
 func TestAPasswordThatWasNotSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -224,6 +224,7 @@ func TestASharedPasswordWithoutAnAnswer(t *testing.T) {
 		for _, a := range hosts[:3*budget] {
 			mustSend(t, g, a, remote.PasswordUnanswered)
 		}
+		time.Sleep(time.Minute)
 		if sent, _ := visitAll(t, g, hosts, func(Account) remote.PasswordOutcome { return remote.PasswordAccepted }); sent != len(hosts) {
 			t.Errorf("in the end it was sent to %d hosts, want all", sent)
 		}

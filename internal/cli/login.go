@@ -23,9 +23,9 @@ type loginRetryCommand struct {
 // Help is shown by muster login retry --help.
 func (loginRetryCommand) Help() string {
 	return `A password that a host refused is not sent to it again until the configuration changes, so that no account is locked. One
-that three hosts refused and none accepted is not sent to any further host. Once the reason is gone, this lets it be sent
-again at the next visit, by the server that runs or by the next one. With a shared password name one host of which you are
-sure: when it accepts the password, the others are visited too.
+that three hosts refused, or that was not answered six times, and that none accepted, is not sent to any further host. Once
+the reason is gone, this lets it be sent again at the next visit, by the server that runs or by the next one. With a shared
+password name one host of which you are sure: when it accepts the password, the others are visited too.
 
 Exit status: 0 done; 2 usage or configuration; 3 the queue could not be used.`
 }

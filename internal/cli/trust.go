@@ -29,8 +29,9 @@ type trustCommand struct {
 // Help is shown by muster trust --help.
 func (trustCommand) Help() string {
 	return `A host is visited only if its key is known. This connects to hosts, shows the key of each with its fingerprint, and
-records in known_hosts those that you say yes to. No user, key or password is sent. Compare a fingerprint with the host's
-own before you trust it: on the host, "ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub" prints it.
+records in known_hosts those that you say yes to. No user, key or password is sent, but to
+jump hosts that are known, which are logged in to. Compare a fingerprint with the host's own before you trust it: on the
+host, "ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub" prints it.
 
 A key that has CHANGED is recorded only with --replace: find out first why it did. A revoked one is never recorded.
 Without a terminal nothing is asked: say --fingerprint, or --yes where you trust the network that the hosts are in.

@@ -74,7 +74,6 @@ func (p *pipeline) reload(ctx context.Context, next *config.Config, changed chan
 	return func(ctx context.Context) {
 		p.adoptMail(old, now, fresh, changed.mail)
 		p.adoptDatabase(ctx, old, now, changed)
-		p.guard.SetAccounts(accounts(next.Hosts))
 		p.health.SetHosts(healthHosts(next))
 		p.health.SetSchedule(next.Server.Interval, next.Server.Backoff)
 	}, nil

@@ -76,8 +76,8 @@ func Check(ctx context.Context, o CheckOptions) *Checked {
 	return c
 }
 
-// forgetful is a table of refused passwords for one check: a person asks, so what was refused before is tried again, but
-// within the check a password is not sent to host after host that refuses it.
+// forgetful is a table of refused passwords for one check, or one look at host keys: a person asks, so what was refused before
+// is tried again, but within it a password is not sent to host after host that refuses it.
 type forgetful struct{}
 
 func (forgetful) All(context.Context) (map[string][]byte, error) { return nil, nil }

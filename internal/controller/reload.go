@@ -75,6 +75,11 @@ func (c *Controller) adopt(ctx context.Context, next *config.Config, afresh bool
 	if err != nil {
 		return nil, err
 	}
+	if c.guard != nil {
+		// Before any host is visited as the plan has it, which may be long before all else is taken over: what is not known to
+		// be shared would be sent to all at once.
+		c.guard.SetAccounts(accounts(next.Hosts))
+	}
 	p := c.newPlan(next)
 	c.plan.Store(p)
 	c.gate.bound(next.Server.Parallel)

@@ -16,6 +16,7 @@ import (
 
 	"muster/internal/config"
 	"muster/internal/mail/sink"
+	"muster/internal/passwords"
 	"muster/internal/visit"
 )
 
@@ -213,6 +214,60 @@ func TestARefusedConfigurationChangesNothing(t *testing.T) {
 		c.load = nil
 		if _, err := c.Reload(t.Context(), false); !errors.Is(err, ErrConfiguration) {
 			t.Errorf("Reload = %v where nothing can be read", err)
+		}
+	})
+}
+
+// slowly is what takes a while to take a configuration over, as where a database has to be let go of.
+type slowly struct {
+	follower
+	meanwhile func()
+}
+
+func (s *slowly) reload(ctx context.Context, next *config.Config, changed changes) (func(context.Context), error) {
+	apply, err := s.follower.reload(ctx, next, changed)
+	return func(ctx context.Context) {
+		s.meanwhile()
+		apply(ctx)
+	}, err
+}
+
+// TestAPasswordOfANewConfigurationIsSharedAtOnce: hosts that are visited before all of the configuration is taken over are
+// sent a password that they share as any others.
+func TestAPasswordOfANewConfigurationIsSharedAtOnce(t *testing.T) {
+	reloaded(t, config.Server{Interval: time.Hour}, func(t *testing.T, c *Controller, _ *visitTimes, reload func(func(*config.Config)) (*Reloaded, error)) {
+		guard, err := passwords.New(t.Context(), passwords.Options{Table: forgetful{}, Logger: c.log, Now: time.Now})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.guard = guard
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		var sent int
+		c.behind = &slowly{c.behind, func() {
+			p := c.plan.Load()
+			pass := p.hosts.pass()
+			for i := range p.config.Hosts {
+				host, _ := pass.resolve(p.at(i))
+				if host.User != "monitor" {
+					continue
+				}
+				if _, err := host.Passwords.Enter(ctx); err == nil {
+					sent++
+				}
+			}
+		}}
+		if _, err := reload(func(c *config.Config) {
+			for i := range 20 {
+				c.Hosts = append(c.Hosts, config.Host{
+					Name: fmt.Sprint("new", i), Address: fmt.Sprint("10.0.0.", i), User: "monitor", Password: config.NewSecret("wrong horse"),
+				})
+			}
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if sent != 3 {
+			t.Errorf("the password is sent to %d hosts before any has taken it, want 3", sent)
 		}
 	})
 }

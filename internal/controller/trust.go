@@ -7,10 +7,12 @@ import (
 	"net"
 	"strconv"
 	"sync"
+	"time"
 
 	"muster/internal/config"
 	"muster/internal/failure"
 	"muster/internal/jump"
+	"muster/internal/passwords"
 	"muster/internal/remote"
 	"muster/internal/visit"
 )
@@ -18,7 +20,8 @@ import (
 // trustAtOnce is how many hosts are connected to at once to see their keys.
 const trustAtOnce = 64
 
-// Trust sees which keys hosts show, and records them. Nothing secret is sent to a host. Make it with NewTrust.
+// Trust sees which keys hosts show, and records them. Nothing secret is sent to a host; to a jump host that leads to others
+// it is, as in a visit, once the jump host's own key is known. Make it with NewTrust.
 type Trust struct {
 	config *config.Config
 	hosts  *hosts
@@ -41,9 +44,10 @@ func NewTrust(c *config.Config) *Trust {
 }
 
 // Show connects to the named machines, or to all if none is named, and returns what each shows, in the order of the
-// configuration, and those on the way to a host before it. Jump hosts are logged in to where they lead to others. It returns
-// when all are seen, or ctx has ended, of which the failures then tell. The error names a host that is not in the
-// configuration and wraps ErrConfiguration.
+// configuration, and those on the way to a host before it. Jump hosts are logged in to where they lead to others: with a
+// password that was refused before, since a person asks, but one that several share is sent to no more of them than in a
+// sweep. It returns when all are seen, or ctx has ended, of which the failures then tell. The error names a host that is not
+// in the configuration and wraps ErrConfiguration.
 func (t *Trust) Show(ctx context.Context, names ...string) ([]HostKey, error) {
 	wanted := make(map[string]bool, len(names))
 	for _, name := range names {
@@ -64,10 +68,15 @@ func (t *Trust) Show(ctx context.Context, names ...string) ([]HostKey, error) {
 			return nil, fmt.Errorf("%w: no host is called %q", ErrConfiguration, name)
 		}
 	}
+	guard, err := passwords.New(ctx, passwords.Options{Table: forgetful{}, Logger: t.hosts.log, Now: time.Now})
+	if err != nil {
+		return nil, err
+	}
+	guard.SetAccounts(accounts(t.config.Hosts))
 	pool := jump.New(jump.Options{})
 	defer func() { _ = pool.Close() }()
 	t.hosts.mu.Lock()
-	t.hosts.pool = pool
+	t.hosts.pool, t.hosts.guard = pool, guard
 	t.hosts.mu.Unlock()
 	pass := t.hosts.pass()
 	slots := make(chan struct{}, trustAtOnce)

@@ -1,7 +1,9 @@
 package jump_test
 
 import (
+	"cmp"
 	"context"
+	"log/slog"
 	"net"
 	"strings"
 	"sync"
@@ -19,7 +21,7 @@ import (
 // gate is a jump host in this process.
 func gate(t testing.TB, o sshtest.Options) (*sshtest.Server, jump.Host) {
 	t.Helper()
-	o.Home, o.Password = t.TempDir(), "right horse"
+	o.Home, o.Password = t.TempDir(), cmp.Or(o.Password, "right horse")
 	server, err := sshtest.New(o)
 	if err != nil {
 		t.Fatal(err)
@@ -123,6 +125,50 @@ func TestAJumpHostThatSaysItsPassword(t *testing.T) {
 	want{"", failure.JumpRefused, "bastion", []string{"not with (password)"}, nil}.check(t, err)
 	if strings.Contains(err.Error(), "right horse") {
 		t.Error(err)
+	}
+}
+
+// TestAJumpHostThatSaysItsPasswordAtTheEnd looks wherever the end of a connection is told. The SSH library's server says no
+// last word, so that the password is of the words with which a connection's end is told in any case.
+func TestAJumpHostThatSaysItsPasswordAtTheEnd(t *testing.T) {
+	noLeak(t)
+	const password = "the connection"
+	server, host := gate(t, sshtest.Options{Password: password, Channel: func(c ssh.NewChannel) {
+		if channel, requests, err := c.Accept(); err == nil {
+			go ssh.DiscardRequests(requests)
+			_, _ = channel.Write([]byte("here"))
+		}
+	}})
+	var logged strings.Builder // read after its writers have ended
+	pool := jump.New(jump.Options{Retry: time.Hour, Logger: slog.New(slog.NewTextHandler(&logged, nil))})
+	g := pool.Gateway("bastion", host)
+	conn, err := g.Open(within(t), "web1:22", deadline)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Read(make([]byte, 4)); err != nil {
+		t.Fatal(err)
+	}
+	server.Disconnect()
+	check := func(what string, err error) {
+		t.Helper()
+		want{"", failure.JumpFailed, "bastion", []string{"through bastion: ", "(password) "}, nil}.check(t, err)
+		if strings.Contains(err.Error(), password) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	_, err = conn.Read(make([]byte, 4))
+	check("Read", err)
+	_, err = conn.Write([]byte("x"))
+	check("Write", err)
+	_ = conn.Close()
+	_, err = g.Open(within(t), "web1:22", deadline)
+	check("Open", err)
+	if err := pool.Close(); err != nil {
+		t.Error(err)
+	}
+	if log := logged.String(); !strings.Contains(log, "(password) ") || strings.Contains(log, "err=\""+password) || strings.Contains(log, ": "+password) {
+		t.Errorf("the log is %s", log)
 	}
 }
 

@@ -1,6 +1,7 @@
 package jump
 
 import (
+	"errors"
 	"net"
 	"sync"
 	"time"
@@ -57,6 +58,9 @@ func (l *link) isOver() bool {
 		return false
 	}
 }
+
+// broken returns why a connection that is over is.
+func (l *link) broken() *failure.Error { return covered(l.conn.Failure(), l.host.Login.Password) }
 
 // serve opens a connection and closes it when nobody needs it any more.
 func (g *Gateway) serve(l *link) {
@@ -125,7 +129,7 @@ func (g *Gateway) dial(l *link) bool {
 func (g *Gateway) broke(l *link) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.pool.options.Logger.Warn("the connection to a jump host broke", "jump", g.name, "inside", l.inside, "err", l.conn.Failure())
+	g.pool.options.Logger.Warn("the connection to a jump host broke", "jump", g.name, "inside", l.inside, "err", l.broken())
 	g.discard(l)
 }
 
@@ -134,7 +138,7 @@ func (g *Gateway) broke(l *link) {
 func (g *Gateway) discard(l *link) {
 	if g.link == l {
 		g.link = nil
-		g.refuse = refusal{failed: remote.Through(g.name, l.conn.Failure()), until: l.began.Add(g.pool.options.Retry)}
+		g.refuse = refusal{failed: remote.Through(g.name, l.broken()), until: l.began.Add(g.pool.options.Retry)}
 	}
 }
 
@@ -174,6 +178,27 @@ type passage struct {
 	// Guarded by the gateway.
 	ours, theirs bool // it is over, on our side and on the jump host's
 	timer        *time.Timer
+}
+
+// Read is that of the connection.
+func (p *passage) Read(b []byte) (int, error) {
+	n, err := p.Conn.Read(b)
+	return n, p.covered(err)
+}
+
+// Write is that of the connection.
+func (p *passage) Write(b []byte) (int, error) {
+	n, err := p.Conn.Write(b)
+	return n, p.covered(err)
+}
+
+// covered returns the error of a call; one for which the jump host is to blame may be in its words.
+func (p *passage) covered(err error) error {
+	var found *failure.Error
+	if errors.As(err, &found) {
+		return covered(found, p.link.host.Login.Password)
+	}
+	return err
 }
 
 // Close closes the connection, which does not wait for the jump host.

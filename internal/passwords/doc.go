@@ -10,7 +10,9 @@
 //     none that took it since, it is not sent to any further one. What was taken long ago proves nothing: the first hosts
 //     of a sweep prove it anew, which delays the others by the time of one login.
 //   - A connection that is lost, or ends at its deadline, is no refusal. After three of them in a row without an answer
-//     the password is not sent any more either: the host may have counted them all.
+//     the password is not sent any more either: the host may have counted them all. Nor is a shared one sent to any further
+//     host that was sent six times without an answer, by whatever hosts, and accepted by none: a wrong one may be answered
+//     later than at the deadline.
 //
 // What is stored of a password is a keyed hash under a key that scrypt (RFC 7914) makes of the password and of random
 // bytes in the table: neither says anything without the table, and with it each guess costs some hundredth of a second

@@ -88,9 +88,9 @@ func (g *gate) try() (number int, _ *wait, _ *failure.Error) {
 	asked := slices.Contains(stored.Asked, g.account.Host)
 	switch {
 	case asked, len(stored.Refused) == 0 && s.ever && now.Sub(s.accepted) < fresh:
-	case len(stored.Refused) >= budget:
+	case stored.held():
 		return 0, nil, stored.failure(&g.account)
-	case len(stored.Refused)+flying >= budget, late+flying >= 2*budget && !s.ever:
+	case len(stored.Refused)+flying >= budget, stored.Unanswered+late+flying >= 2*budget && !s.ever:
 		return 0, &wait{s.changed, next}, nil
 	}
 	s.next++
@@ -125,7 +125,7 @@ func (g *Guard) sharedBy(a *Account) *shared {
 		s = &shared{flying: make(map[int]time.Time), changed: make(chan struct{})}
 		g.live[p] = s
 	}
-	if s.key == "" && len(g.pairs) > 0 {
+	if s.key == "" && len(g.pairs) > 0 && g.slow[a.Password] != nil {
 		s.key = g.pairKey(p)
 	}
 	return s
@@ -148,10 +148,11 @@ func (g *gate) note(number int, outcome remote.PasswordOutcome) (keys []string) 
 	guard := g.guard
 	if outcome == remote.PasswordRefused || outcome == remote.PasswordUnanswered {
 		guard.stretch(g.account.Password)
+	} else {
+		guard.prepare(&g.account) // something may have become known since it was sent
 	}
 	guard.mu.Lock()
 	defer guard.mu.Unlock()
-	me := login{g.account.id(), g.account.Password}
 	s := guard.sharedBy(&g.account)
 	if s != nil {
 		delete(s.flying, number)
@@ -163,36 +164,43 @@ func (g *gate) note(number int, outcome remote.PasswordOutcome) (keys []string) 
 	key := g.account.hostKey()
 	switch outcome {
 	case remote.PasswordAccepted:
-		guard.good[me] = true
-		if guard.hosts[key] != nil {
-			delete(guard.hosts, key)
-			keys = append(keys, key)
-		}
-		if s != nil {
-			s.accepted, s.ever = guard.now(), true
-			if guard.pairs[s.key] != nil {
-				delete(guard.pairs, s.key)
-				keys = append(keys, s.key)
-			}
-		}
-		return keys
+		return guard.accept(s, key)
 	case remote.PasswordRefused:
-		delete(guard.good, me)
 		guard.hosts[key] = guard.refusal(&g.account, 0)
 		keys = append(keys, saltKey, key)
 		if s != nil {
-			keys = append(keys, guard.count(s, &g.account))
+			guard.pairOf(s, &g.account).refuse(g.account.Host)
+			keys = append(keys, s.key)
 		}
 	case remote.PasswordUnanswered:
-		if guard.good[me] {
-			return nil // it is right, and no lock is to be feared
-		}
 		unanswered := 1
 		if r := guard.refusalOf(&g.account); r != nil {
 			unanswered += r.Unanswered
 		}
 		guard.hosts[key] = guard.refusal(&g.account, unanswered)
 		keys = append(keys, saltKey, key)
+		if s != nil && !s.ever {
+			guard.pairOf(s, &g.account).Unanswered++
+			keys = append(keys, s.key)
+		}
+	}
+	return keys
+}
+
+// accept forgets what spoke against a password that the host of a key has taken, and returns the keys of what it was. The
+// caller holds the lock.
+func (g *Guard) accept(s *shared, key string) (keys []string) {
+	if g.hosts[key] != nil {
+		delete(g.hosts, key)
+		keys = append(keys, key)
+	}
+	if s == nil {
+		return keys
+	}
+	s.accepted, s.ever = g.now(), true
+	if g.pairs[s.key] != nil {
+		delete(g.pairs, s.key)
+		keys = append(keys, s.key)
 	}
 	return keys
 }
@@ -203,8 +211,8 @@ func (g *Guard) refusal(a *Account, unanswered int) *refusal {
 	}
 }
 
-// count adds a host to those that refused a shared password, and returns its key in the table. The caller holds the lock.
-func (g *Guard) count(s *shared, a *Account) string {
+// pairOf returns what is to be stored of a shared password, which is stretched, as of now. The caller holds the lock.
+func (g *Guard) pairOf(s *shared, a *Account) *pairState {
 	if s.key == "" {
 		s.key = g.pairKey(pair{a.User, a.Password})
 	}
@@ -214,11 +222,15 @@ func (g *Guard) count(s *shared, a *Account) string {
 		g.pairs[s.key] = p
 	}
 	p.Since = g.now().UTC().Truncate(time.Second)
-	p.Asked = slices.DeleteFunc(p.Asked, func(host string) bool { return host == a.Host })
-	if !slices.Contains(p.Refused, a.Host) && len(p.Refused) < 2*budget { // a few more may have been on their way
-		p.Refused = append(p.Refused, a.Host)
+	return p
+}
+
+// refuse adds a host to those that refused the password.
+func (p *pairState) refuse(name string) {
+	p.Asked = slices.DeleteFunc(p.Asked, func(host string) bool { return host == name })
+	if !slices.Contains(p.Refused, name) && len(p.Refused) < 2*budget { // a few more may have been on their way
+		p.Refused = append(p.Refused, name)
 	}
-	return s.key
 }
 
 // failure says why a password is not sent to a host.
@@ -236,10 +248,14 @@ func (r *refusal) failure(a *Account) *failure.Error {
 }
 
 func (p *pairState) failure(a *Account) *failure.Error {
+	what := "refused by " + strings.Join(p.Refused, ", ")
+	if len(p.Refused) < budget {
+		what = fmt.Sprintf("sent %d times without an answer", p.Unanswered)
+	}
 	return &failure.Error{
 		Kind: failure.PasswordRefused,
-		Err: fmt.Errorf("the password of user %q was refused by %s, the last at %s, and accepted by none since: it is not tried on more hosts",
-			a.User, strings.Join(p.Refused, ", "), p.Since.Format(time.RFC3339)),
+		Err: fmt.Errorf("the password of user %q was %s, the last at %s, and accepted by none since: it is not tried on more hosts",
+			a.User, what, p.Since.Format(time.RFC3339)),
 		Advice: "correct the password in the configuration; if it is right for this host, run: muster login retry " +
 			remote.Quote(a.Host),
 	}

@@ -71,16 +71,12 @@ type Guard struct {
 	hosts map[string]*refusal   // by key of the table
 	pairs map[string]*pairState // by key of the table, of those that are stored
 	live  map[pair]*shared
-	good  map[login]bool       // what was accepted in this process
 	users map[pair]int         // how many accounts of the configuration share a user and a password
 	named map[string][]Account // by the host's name
 }
 
 // pair is a user with a password.
 type pair struct{ user, password string }
-
-// login is an account with a password.
-type login struct{ id, password string }
 
 // refusal is what is stored of an account whose password is not to be sent.
 type refusal struct {
@@ -100,17 +96,22 @@ func (r *refusal) held() bool { return r.Unanswered == 0 || r.Unanswered >= maxU
 // pairState is what is stored of a user and a password that several hosts share.
 type pairState struct {
 	User    string    `json:"user"`
-	Since   time.Time `json:"since"`           // of the last refusal
+	Since   time.Time `json:"since"`           // of the last refusal, or the last time that it was not answered
 	Refused []string  `json:"refused"`         // hosts, none of which has taken it since another did
 	Asked   []string  `json:"asked,omitempty"` // hosts for which a person asks
+	// Unanswered is how often it was sent and never answered, by whatever host, while none has taken it.
+	Unanswered int `json:"unanswered,omitempty"`
 }
+
+// held tells whether the password is sent to no further host.
+func (p *pairState) held() bool { return len(p.Refused) >= budget || p.Unanswered >= 2*budget }
 
 // New reads the table. The error is that of the table.
 func New(ctx context.Context, o Options) (*Guard, error) {
 	g := &Guard{
 		table: o.Table, log: o.Logger, now: o.Now,
 		slow: make(map[string][]byte), hosts: make(map[string]*refusal), pairs: make(map[string]*pairState),
-		live: make(map[pair]*shared), good: make(map[login]bool), salt: make([]byte, 16),
+		live: make(map[pair]*shared), salt: make([]byte, 16),
 	}
 	rand.Read(g.salt) // never fails: crypto/rand ends the program instead
 	all, err := o.Table.All(ctx)

@@ -169,11 +169,66 @@ func TestAPasswordWithoutAnAnswer(t *testing.T) {
 
 	g := open(t, newTable(), hosts)
 	mustSend(t, g, hosts[0], remote.PasswordAccepted)
-	for range 2 * maxUnanswered { // it is right: whatever happens to the connection
+	for range 2 { // what it was good for once clears the count, and no more than that
+		for range maxUnanswered - 1 {
+			mustSend(t, g, hosts[0], remote.PasswordUnanswered)
+		}
+		mustSend(t, g, hosts[0], remote.PasswordAccepted)
+	}
+	for range maxUnanswered {
 		mustSend(t, g, hosts[0], remote.PasswordUnanswered)
+	}
+	mustHold(t, g, hosts[0], "three times without an answer")
+	if _, err := g.Retry(t.Context()); err != nil {
+		t.Fatal(err)
 	}
 	mustSend(t, g, hosts[0], remote.PasswordRefused)
 	mustHold(t, g, hosts[0], "was refused by the host")
+}
+
+// TestASharedPasswordWithoutAnAnswer has hosts that answer a wrong password later than at the deadline of the login.
+func TestASharedPasswordWithoutAnAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rows, hosts := newTable(), fleet(64, "slow horse")
+		silent := func(Account) remote.PasswordOutcome {
+			time.Sleep(4 * time.Second)
+			return remote.PasswordUnanswered
+		}
+		g := open(t, rows, hosts)
+		for sweep, want := range []int{2 * budget, 0} {
+			if sent, _ := visitAll(t, g, hosts, silent); sent != want {
+				t.Errorf("sweep %d: it was sent %d times, want %d", sweep, sent, want)
+			}
+		}
+		g = open(t, rows, hosts) // by the next process
+		mustHold(t, g, hosts[63], "6 times without an answer")
+
+		// A person asks for one host, and then for all.
+		if freed, err := g.Retry(t.Context(), "web63"); err != nil || !slices.Equal(freed, []string{"web63"}) {
+			t.Errorf("freed %v, %v", freed, err)
+		}
+		mustSend(t, g, hosts[63], remote.PasswordUnanswered)
+		mustHold(t, g, hosts[62], "7 times without an answer")
+		if _, err := g.Retry(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if sent, _ := visitAll(t, g, hosts, silent); sent != 2*budget {
+			t.Errorf("then it was sent %d times, want %d", sent, 2*budget)
+		}
+
+		// One takes it: all others follow, however many don't answer.
+		if _, err := g.Retry(t.Context(), "web63"); err != nil {
+			t.Fatal(err)
+		}
+		mustSend(t, g, hosts[63], remote.PasswordAccepted)
+		for _, a := range hosts[:3*budget] {
+			mustSend(t, g, a, remote.PasswordUnanswered)
+		}
+		time.Sleep(time.Minute)
+		if sent, _ := visitAll(t, g, hosts, func(Account) remote.PasswordOutcome { return remote.PasswordAccepted }); sent != len(hosts) {
+			t.Errorf("in the end it was sent to %d hosts, want all", sent)
+		}
+	})
 }
 
 // TestASharedPasswordThatIsWrong counts how many of many hosts are sent a password that all refuse, at once.
@@ -265,6 +320,31 @@ func TestASharedPasswordThatIsRight(t *testing.T) {
 			t.Errorf("after the change it was sent to %d hosts, want %d", sent, budget)
 		}
 	})
+}
+
+// TestAnotherPasswordIsRefusedMeanwhile has a shared password on its way when the first refusal is that of another one: what
+// becomes of each is stored for itself, and in a way that is found again.
+func TestAnotherPasswordIsRefusedMeanwhile(t *testing.T) {
+	rows, first, other := newTable(), fleet(8, "first horse"), fleet(4, "other horse")
+	for i := range other {
+		other[i].Address = fmt.Sprintf("10.0.1.%d", i)
+	}
+	hosts := slices.Concat(first, other)
+	g := open(t, rows, hosts)
+	leave, err := g.Gate(first[7]).Enter(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustSend(t, g, other[0], remote.PasswordRefused)
+	leave(remote.PasswordAccepted)
+	for _, a := range first[:budget] {
+		mustSend(t, g, a, remote.PasswordRefused)
+	}
+	mustHold(t, g, first[6], "accepted by none")
+	mustSend(t, g, other[3], remote.PasswordUnsent)
+	g = open(t, rows, hosts)
+	mustHold(t, g, first[6], "accepted by none")
+	mustSend(t, g, other[3], remote.PasswordUnsent)
 }
 
 // TestAPasswordThatWasNotSent keeps nobody waiting.

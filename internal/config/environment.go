@@ -33,6 +33,9 @@ type Environment struct {
 
 	// Run returns what a command prints; nil: no command is run, and hosts that commands print are left out.
 	Run func(Command) ([]byte, error)
+
+	// withhold is told of variables that hold secrets, and returns all that commands must not have; nil: these.
+	withhold func(variables []string) []string
 }
 
 // Access says who can read a file. The zero value is a file that only its owner can.

@@ -26,7 +26,11 @@ type configFlag struct {
 
 // load reads the configuration that the option names, with all its hosts. Its errors have the exit status of a mistake in it.
 func (f configFlag) load(ctx context.Context) (*config.Config, error) {
-	return f.read(func(path string) (*config.Config, error) { return config.LoadContext(ctx, path) })
+	return f.loadBy(ctx, new(config.Loader))
+}
+
+func (f configFlag) loadBy(ctx context.Context, loader *config.Loader) (*config.Config, error) {
+	return f.read(func(path string) (*config.Config, error) { return loader.LoadContext(ctx, path) })
 }
 
 // loadSettings is load for commands that ask for no hosts: none are looked for by running a command.
@@ -60,11 +64,19 @@ func (f configFlag) read(load func(path string) (*config.Config, error)) (*confi
 
 // loadFleet reads the configuration that the option names, and refuses one without hosts before anything is written.
 func (f configFlag) loadFleet(ctx context.Context) (*config.Config, error) {
-	c, err := f.load(ctx)
-	if err == nil && len(c.Hosts) == 0 {
-		return nil, &exitError{exitUsage, fmt.Errorf("no hosts: %s names none: add one, as in <host address=\"web1.example.org\"/>", c.File)}
+	return f.fleetLoader()(ctx)
+}
+
+// fleetLoader returns a loadFleet for a server, which reads its configuration again and again.
+func (f configFlag) fleetLoader() func(context.Context) (*config.Config, error) {
+	loader := new(config.Loader)
+	return func(ctx context.Context) (*config.Config, error) {
+		c, err := f.loadBy(ctx, loader)
+		if err == nil && len(c.Hosts) == 0 {
+			return nil, &exitError{exitUsage, fmt.Errorf("no hosts: %s names none: add one, as in <host address=\"web1.example.org\"/>", c.File)}
+		}
+		return c, err
 	}
-	return c, err
 }
 
 // spelt makes a duration a text with its unit, as in 10.892s, in both formats: JSON alone would have it in nanoseconds

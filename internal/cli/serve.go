@@ -43,11 +43,12 @@ func (c serveCommand) Run(ctx context.Context, env Env) error {
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
 	onTerminal := isTerminal(env.Stderr)
-	cfg, err := c.loadFleet(ctx)
+	load := c.fleetLoader()
+	cfg, err := load(ctx)
 	if err != nil {
 		return err
 	}
-	s, err := openServer(ctx, env, cfg, opening{load: c.loadFleet, managed: true})
+	s, err := openServer(ctx, env, cfg, opening{load: load, managed: true})
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -63,9 +64,17 @@ func (c Command) failed(err error, complaint string) error {
 // environment returns the server's own, without what holds secrets of the configuration, and without the socket by which
 // systemd is told that the server is ready, which is not for others to say.
 func (c Command) environment() []string {
-	return slices.DeleteFunc(os.Environ(), func(variable string) bool {
+	return c.allowed(runtime.GOOS, os.Environ())
+}
+
+// allowed returns those of a system's variables that the command may have. On Windows their names have no case.
+func (c Command) allowed(system string, variables []string) []string {
+	without := append(slices.Clone(c.Without), "NOTIFY_SOCKET")
+	return slices.DeleteFunc(variables, func(variable string) bool {
 		name, _, _ := strings.Cut(variable, "=")
-		return name == "NOTIFY_SOCKET" || slices.Contains(c.Without, name)
+		return slices.ContainsFunc(without, func(secret string) bool {
+			return name == secret || system == "windows" && strings.EqualFold(name, secret)
+		})
 	})
 }
 

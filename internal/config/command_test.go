@@ -185,6 +185,46 @@ echo '{"web":{"hosts":["web1"]}}'
 	}
 }
 
+// TestCommandHasNoSecretOfADocumentOfBefore renames the variable of a secret, as an administrator does who changes a key.
+func TestCommandHasNoSecretOfADocumentOfBefore(t *testing.T) {
+	configuration, folder := script(t, `
+printf '%s|%s' "$MUSTER_TEST_SECRET" "$MUSTER_TEST_OTHER" >seen
+echo '{"web":{"hosts":["web1"]}}'
+`)
+	document, err := os.ReadFile(configuration)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var loader Loader
+	for _, next := range []struct{ document, err, seen string }{
+		{string(document), "", "|other"},
+		{strings.Replace(string(document), "MUSTER_TEST_SECRET", "MUSTER_TEST_OTHER", 1), "", "|"},
+		{"<muster", "not well-formed", "|"},
+		{strings.Replace(string(document), `"env:MUSTER_TEST_SECRET"`, `""`, 1), "", "|"},
+	} {
+		if err := os.WriteFile(configuration, []byte(next.document), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := loader.LoadContext(t.Context(), configuration); (err != nil) != (next.err != "") || err != nil && !strings.Contains(err.Error(), next.err) {
+			t.Fatalf("%s: %v", next.document, err)
+		}
+		if seen, err := os.ReadFile(filepath.Join(folder, "seen")); err != nil || string(seen) != next.seen {
+			t.Errorf("%s: the command saw %q, %v, not %q", next.document, seen, err, next.seen)
+		}
+	}
+}
+
+// TestNamesOfVariables have no case on Windows, where a document may spell them as it likes.
+func TestNamesOfVariables(t *testing.T) {
+	c := Command{Without: []string{"Secret"}}
+	for system, want := range map[string]string{"linux": "PATH=p SECRET=2 notify_socket=4", "windows": "PATH=p"} {
+		variables := []string{"PATH=p", "Secret=1", "SECRET=2", "NOTIFY_SOCKET=3", "notify_socket=4"}
+		if got := strings.Join(c.allowed(system, variables), " "); got != want {
+			t.Errorf("%s: got %s, want %s", system, got, want)
+		}
+	}
+}
+
 func TestCommandFails(t *testing.T) {
 	for text, want := range map[string]string{
 		"exit 3\n": `it failed (exit status 3), and said nothing on its standard error`,

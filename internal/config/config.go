@@ -9,7 +9,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -147,24 +149,51 @@ func Load(path string) (*Config, error) {
 	return LoadContext(context.Background(), path)
 }
 
+// LoadContext is that of a [Loader] that has read nothing yet.
+func LoadContext(ctx context.Context, path string) (*Config, error) {
+	return new(Loader).LoadContext(ctx, path)
+}
+
+// Loader reads a configuration again and again, as a server does that reloads it. It remembers which variables of the
+// environment the documents had secrets in: the process has them still when a document no longer names them, and the
+// commands of the next one must not have them either. The zero value is ready for use, by several goroutines at once.
+type Loader struct {
+	mu        sync.Mutex
+	variables []string
+}
+
 // LoadContext reads, checks and resolves a configuration, and runs the commands that it has hosts from. The error is a
 // [Mistakes] where a document or a command is at fault, and wraps the operating system's (fs.ErrNotExist,
 // fs.ErrPermission) where the configuration can't be read. Relative paths in a document begin at the document's folder.
 // Cancelling ctx ends a command; the error is ctx's then.
-func LoadContext(ctx context.Context, path string) (*Config, error) {
-	config, err := load(path, runner(ctx))
+func (l *Loader) LoadContext(ctx context.Context, path string) (*Config, error) {
+	environment := System()
+	environment.Run, environment.withhold = runner(ctx), l.withhold
+	config, err := load(path, environment)
 	if err != nil && ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
 	return config, err
 }
 
-// LoadSettings is [Load] for those who need no hosts: no command is run, and the hosts of commands are left out.
-func LoadSettings(path string) (*Config, error) {
-	return load(path, nil)
+// withhold adds variables to those that hold secrets, and returns all of them.
+func (l *Loader) withhold(variables []string) []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, name := range variables {
+		if !slices.Contains(l.variables, name) {
+			l.variables = append(l.variables, name)
+		}
+	}
+	return slices.Clone(l.variables)
 }
 
-func load(path string, run func(Command) ([]byte, error)) (*Config, error) {
+// LoadSettings is [Load] for those who need no hosts: no command is run, and the hosts of commands are left out.
+func LoadSettings(path string) (*Config, error) {
+	return load(path, System())
+}
+
+func load(path string, environment Environment) (*Config, error) {
 	file, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%w: write one with muster init, or name another with -c", err)
@@ -184,9 +213,7 @@ func load(path string, run func(Command) ([]byte, error)) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	environment := System()
 	environment.Access = accessOf(info)
-	environment.Run = run
 	return Parse(path, document, environment)
 }
 
@@ -209,6 +236,9 @@ func Parse(file string, document []byte, environment Environment) (*Config, erro
 	}
 	r := &resolver{notes: notes, environment: environment, doubted: map[string]bool{}}
 	(&includer{resolver: r, bytes: MaxSize - len(document), files: mostFiles}).include(&root.contents)
+	if environment.withhold != nil {
+		notes.variables = environment.withhold(notes.variables)
+	}
 	(&asker{resolver: r}).ask(&root.contents)
 	config := r.resolve(file, root)
 	if mistakes := notes.mistakes(); len(mistakes) > 0 {

@@ -28,7 +28,7 @@
 //
 // # Concurrency and failure
 //
-// Nothing here keeps state. Load blocks on the file system, where it reads at most [MaxSize] bytes of documents, and on the
+// Nothing here keeps state, but for the names that a [Loader] remembers. Load blocks on the file system, where it reads at most [MaxSize] bytes of documents, and on the
 // commands of the configuration, one after the other, each until its time is up: [LoadContext] ends them earlier, and
 // [LoadSettings] runs none. [Parse] asks for everything outside the document through its [Environment]. A Config may be read
 // from many goroutines and must not be changed: hosts share the slices that they inherit, and the hosts they go through.

@@ -9,6 +9,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 )
 
@@ -32,6 +33,9 @@ type Environment struct {
 
 	// Run returns what a command prints; nil: no command is run, and hosts that commands print are left out.
 	Run func(Command) ([]byte, error)
+
+	// withhold is told of variables that hold secrets, and returns all that commands must not have; nil: these.
+	withhold func(variables []string) []string
 }
 
 // Access says who can read a file. The zero value is a file that only its owner can.
@@ -156,12 +160,18 @@ func (e Environment) knownHosts() []string {
 	if e.Home != "" {
 		files = append(files, filepath.Join(e.Home, ".ssh", "known_hosts"))
 	}
+	return e.withMachines(files)
+}
+
+// withMachines returns files of host keys with the machine's after them, where there is one. OpenSSH reads it whatever the
+// user's files are: it is where an administrator revokes keys.
+func (e Environment) withMachines(files []string) []string {
 	machine := "/etc/ssh/ssh_known_hosts"
 	if e.OS == "windows" {
 		folder, _ := e.LookupEnv("ProgramData")
 		machine = filepath.Join(folder, "ssh", "ssh_known_hosts")
 	}
-	if e.Exists(machine) {
+	if e.Exists(machine) && !slices.Contains(files, machine) {
 		files = append(files, machine)
 	}
 	return files

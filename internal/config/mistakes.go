@@ -69,7 +69,7 @@ type source struct {
 type notes struct {
 	sources   []*source
 	list      []note
-	variables []string // of the environment, that hold secrets of the documents
+	variables []string // of the environment, that hold secrets of the documents, or of those that were read before
 	format    *layout  // of all documents; made when first asked for
 }
 

@@ -165,6 +165,9 @@ func (r *resolver) hintHostKeys(p *placed, l *login, s *sshconfig.Settings) {
 		}
 	}
 	l.said.knownHosts, l.knownHosts = true, r.expand(p, l, s, s.KnownHosts)
+	if len(l.knownHosts) > 0 { // the first is where new keys are recorded, and that must not come to be the machine's
+		l.knownHosts = r.environment.withMachines(l.knownHosts)
+	}
 }
 
 // expand fills in the tokens of paths; none means that there is none.

@@ -149,6 +149,43 @@ func TestSSHConfigOnHostKeys(t *testing.T) {
 	}
 }
 
+// TestSSHConfigLeavesTheMachinesHostKeys wants the machine's file read beside those of an ssh_config, as ssh does: what it
+// revokes is revoked.
+func TestSSHConfigLeavesTheMachinesHostKeys(t *testing.T) {
+	const machine = "/etc/ssh/ssh_known_hosts"
+	for content, want := range map[string]string{
+		"":                                 "/home/alice/.ssh/known_hosts " + machine,
+		"UserKnownHostsFile /a":            "/a " + machine,
+		"UserKnownHostsFile /a " + machine: "/a " + machine,
+	} {
+		for line, want := range map[string]string{
+			`<host address="web1" key="/k"/>`:                      want,
+			`<host address="web1" key="/k" known-hosts="/known"/>`: "/known",
+		} {
+			environment := withSSHConfig(content)
+			inner := environment.Exists
+			environment.Exists = func(path string) bool { return path == machine || inner(path) }
+			c, err := Parse(file, []byte(muster(`<server ssh-config="~/.ssh/config"/>`+line)), environment)
+			if err != nil {
+				t.Errorf("%s: %v", content, err)
+				continue
+			}
+			if got := strings.Join(c.Hosts[0].KnownHosts, " "); got != want {
+				t.Errorf("%q, %s: got %q, want %q", content, line, got, want)
+			}
+		}
+	}
+}
+
+func TestSSHConfigThatLeavesOutTheMachinesHostKeysIsDoubted(t *testing.T) {
+	for value, doubted := range map[string]bool{"none": true, "/elsewhere": true, "/etc/ssh/ssh_known_hosts": false} {
+		c, err := Parse(file, []byte(muster(`<host address="web1" key="/k"/>`)), withSSHConfig("GlobalKnownHostsFile "+value))
+		if err != nil || doubted != (len(c.Warnings) > 0) {
+			t.Errorf("%s: %v, %v", value, c.Warnings, err)
+		}
+	}
+}
+
 func TestSSHConfigThatCanNotBeRead(t *testing.T) {
 	for attribute, c := range map[string]struct{ content, want string }{
 		``:                            {"Host", `2:1: "/home/alice/.ssh/config" can't be used: /home/alice/.ssh/config:1: "Host" says nothing; correct it, or say ssh-config="" if it is not to be read`},

@@ -65,17 +65,23 @@ func (p *pass) hostKeys(c *config.Host) (*remote.HostKeys, error) {
 
 // recorder returns the one writer of a known_hosts file.
 func (p *pass) recorder(path string) *remote.Recorder {
-	r := p.hosts.recorders[path]
+	last := p.hosts.lasting
+	last.mu.Lock()
+	defer last.mu.Unlock()
+	r := last.recorders[path]
 	if r == nil {
 		r = remote.NewRecorder(path)
-		p.hosts.recorders[path] = r
+		last.recorders[path] = r
 	}
 	return r
 }
 
 // agent returns the agent at a socket, which is asked anew for its keys in each pass.
 func (p *pass) agent(socket string) *remote.Agent {
-	a := p.hosts.agents[socket]
+	last := p.hosts.lasting
+	last.mu.Lock()
+	defer last.mu.Unlock()
+	a := last.agents[socket]
 	if a == nil {
 		log := p.hosts.log
 		a = remote.NewAgent(socket, func(err error) {
@@ -86,7 +92,7 @@ func (p *pass) agent(socket string) *remote.Agent {
 			}
 			log.Info("the ssh-agent can be used again", "agent", socket)
 		})
-		p.hosts.agents[socket] = a
+		last.agents[socket] = a
 	}
 	if name := named("agent", socket); !p.seen[name] {
 		p.seen[name] = true

@@ -180,8 +180,8 @@ func TestAccessSharesWhatIsShared(t *testing.T) {
 		}
 		agents, known = append(agents, host.Agent), append(known, host.HostKeys)
 	}
-	if len(slices.Compact(agents)) != 1 || len(slices.Compact(known)) != 1 || len(h.recorders) != 1 {
-		t.Errorf("%d agents, %d known_hosts, %d recorders, want one each", len(agents), len(known), len(h.recorders))
+	if len(slices.Compact(agents)) != 1 || len(slices.Compact(known)) != 1 || len(h.lasting.recorders) != 1 {
+		t.Errorf("%d agents, %d known_hosts, %d recorders, want one each", len(agents), len(known), len(h.lasting.recorders))
 	}
 }
 

@@ -214,7 +214,11 @@ func (c *Controller) Run(ctx context.Context) (Summary, error) {
 	return summary, err
 }
 
-// newPlan makes a plan of a configuration.
+// newPlan makes a plan of a configuration, which is to take the place of the one in use.
 func (c *Controller) newPlan(next *config.Config) *plan {
-	return newPlan(next, newHosts(c.guard, c.pool, c.log))
+	h := newHosts(c.guard, c.pool, c.log)
+	if before := c.plan.Load(); before != nil {
+		h.follow(before.hosts)
+	}
+	return newPlan(next, h)
 }

@@ -31,8 +31,17 @@ type hosts struct {
 	publics      map[string]*loaded[ssh.PublicKey]
 	certificates map[string]*loaded[*ssh.Certificate]
 	known        map[string]*loaded[*remote.HostKeys]
-	agents       map[string]*remote.Agent
-	recorders    map[string]*remote.Recorder
+
+	generation int // how many configurations came before this one
+	lasting    *lasting
+}
+
+// lasting is what stays when another configuration takes the place of one: a connection to a jump host by an agent's key goes
+// on while it is the same agent, which is asked no more at once than before, and a file keeps its one writer.
+type lasting struct {
+	mu        sync.Mutex // taken within that of hosts, never the other way round
+	agents    map[string]*remote.Agent
+	recorders map[string]*remote.Recorder
 }
 
 // loaded is what was read from files, or why it could not be, as of the files' state then.
@@ -57,9 +66,13 @@ func newHosts(guard *passwords.Guard, pool *jump.Pool, log *slog.Logger) *hosts 
 		publics:      make(map[string]*loaded[ssh.PublicKey]),
 		certificates: make(map[string]*loaded[*ssh.Certificate]),
 		known:        make(map[string]*loaded[*remote.HostKeys]),
-		agents:       make(map[string]*remote.Agent),
-		recorders:    make(map[string]*remote.Recorder),
+		lasting:      &lasting{agents: make(map[string]*remote.Agent), recorders: make(map[string]*remote.Recorder)},
 	}
+}
+
+// follow makes these the hosts of a configuration that takes the place of another's. It is called before they are used.
+func (h *hosts) follow(before *hosts) {
+	h.generation, h.lasting = before.generation+1, before.lasting
 }
 
 // machines returns the hosts of a configuration, each after the machines on the way to it, and none twice.

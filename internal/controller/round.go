@@ -25,12 +25,12 @@ type round struct {
 	visits sync.WaitGroup
 
 	mu    sync.Mutex
-	files *pass // of the plan that the last visit was made by
+	files map[*hosts]*pass // of each plan that visits are made by: hosts that wait in the lanes of an old one are visited by it
 }
 
 // visitAll makes the visits of a sweep and returns when all of them have ended; each is handed to end.
 func (c *Controller) visitAll(ctx context.Context, o order, tally *tally, end func(*visit.Visit)) {
-	r := &round{Controller: c, order: o, tally: tally, end: end}
+	r := &round{Controller: c, order: o, tally: tally, end: end, files: make(map[*hosts]*pass)}
 	ready := make(chan due, len(o.turns)) // for all, so that a host whose turn has come waits for room and for nothing else
 	r.visits.Go(func() {
 		defer close(ready)
@@ -103,8 +103,10 @@ func (r *round) drop(d due) {
 func (r *round) resolve(d due) (visit.Host, *failure.Error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.files == nil || r.files.hosts != d.plan.hosts {
-		r.files = d.plan.hosts.pass()
+	files := r.files[d.plan.hosts]
+	if files == nil {
+		files = d.plan.hosts.pass()
+		r.files[d.plan.hosts] = files
 	}
-	return r.files.resolve(d.plan.at(d.host))
+	return files.resolve(d.plan.at(d.host))
 }

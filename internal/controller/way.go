@@ -62,7 +62,7 @@ func (p *pass) through(c *config.Host) *led {
 		l.failed = failed
 		return l
 	}
-	h := jump.Host{Sessions: c.Sessions, Login: remote.Options{
+	h := jump.Host{Sessions: c.Sessions, Generation: p.hosts.generation, Login: remote.Options{
 		Host: c.Name, Address: c.Address, Port: c.Port, User: access.user, KnownAs: access.knownAs,
 		Signers: access.signers, Agent: access.agent, Password: access.password, Passwords: access.passwords,
 		Methods: access.methods, HostKeys: access.hostKeys,

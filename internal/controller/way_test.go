@@ -3,16 +3,24 @@ package controller
 import (
 	"context"
 	"fmt"
+	"net"
+	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"golang.org/x/crypto/ssh"
+	"golang.org/x/crypto/ssh/agent"
+
 	"muster/internal/config"
 	"muster/internal/failure"
 	"muster/internal/jump"
+	"muster/internal/testserver"
 )
 
 // putBehind puts the first hosts of a controller behind a jump host.
@@ -132,6 +140,98 @@ func TestGatewaysAreToldApartByTheConfiguration(t *testing.T) {
 		}
 		keys[key] = name
 	}
+}
+
+// TestAReloadLeavesAJumpHostAlone has an agent log in to a jump host, which is the same in the next configuration.
+func TestAReloadLeavesAJumpHostAlone(t *testing.T) {
+	server := testserver.SSHD(t, testserver.SSHDOptions{})
+	content, err := os.ReadFile(server.KeyFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := ssh.ParseRawPrivateKey(content)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const deadline = 30 * time.Second
+	bastion := &config.Host{
+		Name: "bastion", Address: server.Address, Port: server.Port, User: server.User, Agent: serveAgent(t, key), Sessions: 2,
+		KnownHosts: []string{server.KnownHosts},
+		Timeouts:   config.Timeouts{Dial: deadline, Handshake: deadline, Authentication: deadline},
+	}
+	c, _, _ := newTestController(t, 1, 1)
+	putBehind(t, c, 1, bastion)
+	older := c.plan.Load()
+	open := func(ctx context.Context, p *plan) (net.Conn, error) {
+		host, failed := p.hosts.pass().resolve(p.at(0))
+		if failed != nil {
+			t.Fatal(failed)
+		}
+		return host.Through.Open(ctx, net.JoinHostPort(server.Address, strconv.Itoa(server.Port)), deadline)
+	}
+	inside := func(p *plan) {
+		t.Helper()
+		conn, err := open(t.Context(), p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = conn.Close() })
+	}
+	inside(older)
+	next := *older.config
+	next.Hosts = slices.Clone(next.Hosts)
+	fewer := *bastion
+	fewer.Sessions = 1
+	next.Hosts[0].Via = &fewer
+	newer := c.newPlan(&next)
+	inside(newer)
+	if got := strings.Count(server.Log(), "Accepted publickey"); got != 1 {
+		t.Errorf("%d logins on the jump host, want that of before alone", got)
+	}
+
+	// A host that still waits by the older configuration has no more places than the newer one leaves.
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	if conn, err := open(ctx, older); err == nil {
+		_ = conn.Close()
+		t.Error("the older configuration let one more through")
+	}
+}
+
+// serveAgent serves an agent that has a key until the end of the test, and returns its socket.
+func serveAgent(t *testing.T, key any) string {
+	t.Helper()
+	ring := agent.NewKeyring()
+	if err := ring.Add(agent.AddedKey{PrivateKey: key}); err != nil {
+		t.Fatal(err)
+	}
+	folder, err := os.MkdirTemp("", "agent") // short enough for a socket
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(folder) })
+	listener, err := net.Listen("unix", filepath.Join(folder, "socket"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var serving sync.WaitGroup
+	serving.Go(func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			serving.Go(func() {
+				defer conn.Close()
+				_ = agent.ServeAgent(ring, conn)
+			})
+		}
+	})
+	t.Cleanup(func() {
+		_ = listener.Close()
+		serving.Wait()
+	})
+	return listener.Addr().String()
 }
 
 // contextAfter is cancelled after a while.

@@ -154,6 +154,9 @@ func (g *Gateway) enter() (*link, *failure.Error) {
 func (g *Gateway) update(h Host) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if h.Generation < g.host.Generation {
+		return
+	}
 	if g.host.Sessions != h.Sessions {
 		g.places = semaphore.NewWeighted(int64(h.Sessions))
 	}

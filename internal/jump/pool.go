@@ -34,6 +34,10 @@ type Host struct {
 	Login    remote.Options // as for any host; Through is set by the pool, from Via
 	Sessions int            // how many visits it lets in at once; zero: DefaultSessions
 	Via      *Gateway       // the jump host on the way to this one, of the same pool; nil: none
+
+	// Generation tells which configuration the host is of. While visits by an older one go on, a gateway is as the newest
+	// has it: otherwise they would take turns to have their connections end.
+	Generation int
 }
 
 // Pool is the gateways of one server. Make it with New.
@@ -70,7 +74,7 @@ func New(o Options) *Pool {
 // Gateway returns the gateway of a jump host. The same key gives the same gateway, and the same connection, for as long as
 // the pool exists: the key is to differ where anything does that the configuration says of the host. What the configuration
 // names may change meanwhile (a key file, known_hosts): then the next visits use a new connection, with h, and the old one
-// ends with the last that is inside.
+// ends with the last that is inside. An h of an older generation than the gateway's changes nothing.
 func (p *Pool) Gateway(key string, h Host) *Gateway {
 	if h.Sessions <= 0 {
 		h.Sessions = DefaultSessions

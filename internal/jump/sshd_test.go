@@ -403,6 +403,21 @@ func TestOtherKeysMakeANewConnection(t *testing.T) {
 	want{failure.Dial, failure.Cancelled, "", nil, nil}.check(t, err)
 }
 
+// TestAnOlderConfigurationChangesNothing has visits by two configurations take turns.
+func TestAnOlderConfigurationChangesNothing(t *testing.T) {
+	s := newScene(t, jump.Options{})
+	older := s.jump
+	s.jump.Generation = 1
+	s.jump.Login.Signers = append(slices.Clone(s.jump.Login.Signers), newKey(t))
+	newer := s.jump
+	for _, s.jump = range []jump.Host{older, newer, older, newer, older} {
+		reaches(t, s.host(t))
+	}
+	if got := strings.Count(s.bastion.Log(), "Accepted publickey"); got != 2 {
+		t.Errorf("%d logins on the jump host, want one by each configuration", got)
+	}
+}
+
 func TestAnIdleConnectionIsClosed(t *testing.T) {
 	s := newScene(t, jump.Options{Idle: 50 * time.Millisecond})
 	reaches(t, s.host(t))

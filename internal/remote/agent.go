@@ -29,8 +29,8 @@ const (
 
 // Agent is an ssh-agent (draft-ietf-sshm-ssh-agent): a program that keeps private keys and signs with them. It is asked
 // for the keys it has when they are first wanted, and again after Refresh, however many connections want them; a question
-// is bounded in time, and an agent that does not answer one is left alone for some seconds. It may be used by any number
-// of dials at once.
+// is bounded in time, and an agent that does not answer one is left alone for some seconds, after which it is asked again.
+// It may be used by any number of dials at once.
 type Agent struct {
 	path string
 	now  func() time.Time
@@ -95,10 +95,11 @@ func (a *Agent) keys(ctx context.Context) ([]ssh.PublicKey, error) {
 	}
 }
 
-// fill asks the agent for those who wait for list.
+// fill asks the agent for those who wait for list. A failure is for them alone: how often an agent that fails is asked is
+// bounded by the pause, and it may be back long before somebody refreshes.
 func (a *Agent) fill(ctx context.Context, list *agentList) {
 	list.keys, list.err = a.ask(ctx)
-	if errors.Is(list.err, context.Canceled) {
+	if list.err != nil {
 		a.mu.Lock()
 		if a.list == list {
 			a.list = nil

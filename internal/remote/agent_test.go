@@ -13,6 +13,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/agent"
@@ -212,6 +213,48 @@ func TestAgentThatIsAway(t *testing.T) {
 	want{failure.Authentication, failure.Configuration, []string{"ssh-agent", "missing"}, []string{"agent="}}.check(t, err)
 	if len(noted) != 1 {
 		t.Errorf("noted: %v, want one warning for all hosts", noted)
+	}
+}
+
+// TestAgentThatComesBack fails once, and is asked again after a pause, without anybody refreshing.
+func TestAgentThatComesBack(t *testing.T) {
+	noLeak(t)
+	private, public := keyFile(t, "", 0o600)
+	server := newServer(t, sshtest.Options{Keys: []ssh.PublicKey{public}})
+	content, err := os.ReadFile(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := ssh.ParseRawPrivateKey(content)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ring := agent.NewKeyring()
+	if err := ring.Add(agent.AddedKey{PrivateKey: raw}); err != nil {
+		t.Fatal(err)
+	}
+	var questions atomic.Int32
+	socket := fakeAgent(t, func(conn net.Conn) {
+		if questions.Add(1) > 1 {
+			_ = agent.ServeAgent(ring, conn)
+		}
+	})
+	var noted []error
+	o := options(t, server)
+	o.Password, o.Agent = "", remote.NewAgent(socket, func(err error) { noted = append(noted, err) })
+	clock := time.Now()
+	o.Agent.SetClock(func() time.Time { return clock })
+	for range 3 { // within the pause
+		_, err := remote.Dial(within(t), o)
+		want{failure.Authentication, failure.Configuration, []string{"ssh-agent"}, nil}.check(t, err)
+	}
+	if got := questions.Load(); got != 1 {
+		t.Errorf("the agent that failed was asked %d times at once, want once", got)
+	}
+	clock = clock.Add(time.Minute)
+	dial(t, o)
+	if len(noted) != 2 || noted[0] == nil || noted[1] != nil {
+		t.Errorf("noted: %v, want that it failed, and that it is back", noted)
 	}
 }
 

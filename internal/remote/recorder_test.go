@@ -133,6 +133,28 @@ func TestForget(t *testing.T) {
 	}
 }
 
+// TestForgetWhereThereIsNothingToForget leaves the folder alone, which few may write to where the file is the machine's own.
+func TestForgetWhereThereIsNothingToForget(t *testing.T) {
+	key, other := newKey(t), newKey(t)
+	content := line("@revoked *", other) + line("web1", key) + line("web2", other) + line("*.example.org", other)
+	file := writeFile(t, "known_hosts", content, 0o444)
+	release := holdLock(t, file+".lock") // it is not waited for
+	defer release()
+	if err := remote.NewRecorder(file).Forget(within(t), "web1:22", key.PublicKey()); err != nil {
+		t.Error(err)
+	}
+	if got := read(t, file); got != content {
+		t.Errorf("the file holds %q", got)
+	}
+	unlocked := writeFile(t, "known_hosts", content, 0o444)
+	if err := remote.NewRecorder(unlocked).Forget(within(t), "web1:22", key.PublicKey()); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(unlocked + ".lock"); err == nil {
+		t.Error("it made a lock to change nothing")
+	}
+}
+
 // TestRecorderWaitsForTheLock has somebody else hold the lock.
 func TestRecorderWaitsForTheLock(t *testing.T) {
 	file := writeFile(t, "known_hosts", "", 0o600)

@@ -111,12 +111,30 @@ func (r *Recorder) Replace(ctx context.Context, address string, key ssh.PublicKe
 	return r.rewrite(ctx, xknownhosts.Normalize(address), key, true)
 }
 
-// Forget removes the keys, other than the given one, that the file has for a name. A file that does not exist is left so.
+// Forget removes the keys, other than the given one, that the file has for a name. A file that does not exist is left so,
+// and one that has no such keys need not be writable: the machine's own is not, for most people. The error is that of Replace.
 func (r *Recorder) Forget(ctx context.Context, address string, but ssh.PublicKey) error {
-	if _, err := os.Stat(r.path); errors.Is(err, fs.ErrNotExist) {
+	name := xknownhosts.Normalize(address)
+	if r.hasOnly(name, but) {
 		return nil
 	}
-	return r.rewrite(ctx, xknownhosts.Normalize(address), but, false)
+	return r.rewrite(ctx, name, but, false)
+}
+
+// hasOnly tells whether the file has no other key for a name than the given one. Of a file that can't be told of, it is
+// false: with the lock, nobody is in the middle of a line.
+func (r *Recorder) hasOnly(name string, key ssh.PublicKey) bool {
+	file, err := os.Open(r.path)
+	if err != nil {
+		return errors.Is(err, fs.ErrNotExist)
+	}
+	defer file.Close()
+	content, err := readAll(file)
+	if err != nil {
+		return false
+	}
+	fresh, _, err := without(content, name, key)
+	return err == nil && bytes.Equal(fresh, content)
 }
 
 func (r *Recorder) rewrite(ctx context.Context, name string, key ssh.PublicKey, add bool) error {
@@ -154,12 +172,9 @@ func (r *Recorder) rewriteOnce(path, name string, key ssh.PublicKey, add bool) (
 	if err != nil {
 		return false, err
 	}
-	content, err := io.ReadAll(io.LimitReader(file, maxKnownHosts+1))
+	content, err := readAll(file)
 	if err != nil {
 		return false, err
-	}
-	if len(content) > maxKnownHosts {
-		return false, fmt.Errorf("it is larger than %d kB", maxKnownHosts>>10)
 	}
 	fresh, has, err := without(content, name, key)
 	if err != nil {
@@ -179,6 +194,15 @@ func (r *Recorder) rewriteOnce(path, name string, key ssh.PublicKey, add bool) (
 		return true, nil
 	}
 	return replaceFile(path, file, before, fresh)
+}
+
+// readAll reads a known_hosts file.
+func readAll(file *os.File) ([]byte, error) {
+	content, err := io.ReadAll(io.LimitReader(file, maxKnownHosts+1))
+	if err == nil && len(content) > maxKnownHosts {
+		err = fmt.Errorf("it is larger than %d kB", maxKnownHosts>>10)
+	}
+	return content, err
 }
 
 // without returns the content without the keys of a name other than the given one, and whether that is there. A line that

@@ -56,7 +56,9 @@ func isDefault(keyword, value string) bool {
 	switch keyword {
 	case "addressfamily":
 		return value == "any"
-	case "globalknownhostsfile", "knownhostscommand", "pkcs11provider":
+	case "globalknownhostsfile":
+		return value == "/etc/ssh/ssh_known_hosts"
+	case "knownhostscommand", "pkcs11provider":
 		return value == "none"
 	case "verifyhostkeydns", "hostbasedauthentication", "gssapiauthentication":
 		return value != "only"

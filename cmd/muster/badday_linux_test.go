@@ -33,7 +33,8 @@ func TestBadDayCostsNoMemory(t *testing.T) {
 	t.Cleanup(func() { _ = fleet.Close() })
 	run := func(status int, want func(*badday.Host) bool) (sweepResult, int64) {
 		t.Helper()
-		p.write("muster.xml", fmt.Sprintf(`<muster xmlns="urn:muster:config:1"><server data="data"/>%s</muster>`,
+		p.write("muster.xml", fmt.Sprintf(`<muster xmlns="urn:muster:config:1"><server data="data"/>
+<timeouts dial="2m" handshake="2m" authentication="2m" platform="2m" deploy="2m" run="2m" receive="2m" visit="5m"/>%s</muster>`,
 			fleet.Configuration("1m", want)))
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()

@@ -2,8 +2,6 @@ package cli
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +11,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"muster/internal/config"
 	"muster/internal/controller"
 	"muster/internal/failure"
 )
@@ -67,7 +66,7 @@ func (c trustCommand) Run(ctx context.Context, env Env) error {
 		return err
 	}
 	for _, fingerprint := range c.Fingerprint {
-		if !isFingerprint(fingerprint) {
+		if !config.IsFingerprint(strings.TrimRight(fingerprint, "=")) {
 			return misuse(fmt.Errorf("--fingerprint %.80q is none: it is SHA256: and 43 characters, as ssh-keygen -lf prints it", fingerprint))
 		}
 	}
@@ -94,13 +93,6 @@ func (c trustCommand) Run(ctx context.Context, env Env) error {
 		}
 	}
 	return c.tell(ctx, env, found, asks)
-}
-
-// isFingerprint tells whether a text is a fingerprint as OpenSSH prints it.
-func isFingerprint(text string) bool {
-	sum, ok := strings.CutPrefix(strings.TrimRight(text, "="), "SHA256:")
-	decoded, err := base64.RawStdEncoding.DecodeString(sum)
-	return ok && err == nil && len(decoded) == sha256.Size
 }
 
 // names tells whether --fingerprint names a key.

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -62,9 +63,7 @@ func (h *hostKeys) parse(text string) error { return parseOneOf((*string)(h), te
 func (f *fingerprints) parse(text string) error {
 	for item := range strings.SplitSeq(text, ",") {
 		item = trimmed(item)
-		hash, found := strings.CutPrefix(item, "SHA256:")
-		sum, err := base64.RawStdEncoding.Strict().DecodeString(hash)
-		if !found || err != nil || len(sum) != 32 || strings.ContainsAny(hash, "\r\n") {
+		if !IsFingerprint(item) {
 			return errors.New("must be fingerprints as ssh-keygen -l prints them, SHA256: and 43 characters, with commas between them")
 		}
 		if !slices.Contains(*f, item) {
@@ -72,6 +71,13 @@ func (f *fingerprints) parse(text string) error {
 		}
 	}
 	return nil
+}
+
+// IsFingerprint tells whether a text is the fingerprint of a key as OpenSSH prints it: SHA256: and 43 characters.
+func IsFingerprint(text string) bool {
+	hash, found := strings.CutPrefix(text, "SHA256:")
+	sum, err := base64.RawStdEncoding.Strict().DecodeString(hash)
+	return found && err == nil && len(sum) == sha256.Size && !strings.ContainsAny(hash, "\r\n")
 }
 
 func (k *knownAs) parse(text string) error {

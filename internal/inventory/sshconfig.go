@@ -5,6 +5,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"muster/internal/wildcard"
 )
 
 // isSSHKeyword reports whether a word begins a line that only an ssh_config has first.
@@ -149,7 +151,7 @@ func (s *sshSection) matches(name string) bool {
 	found := false
 	for _, pattern := range s.patterns {
 		pattern, not := strings.CutPrefix(pattern, "!")
-		if pattern == "" || !wildcard(pattern, name) {
+		if pattern == "" || !wildcard.Match(pattern, name) {
 			continue
 		}
 		if not {
@@ -158,28 +160,6 @@ func (s *sshSection) matches(name string) bool {
 		found = true
 	}
 	return found
-}
-
-// wildcard reports whether a name matches a pattern, where * stands for any characters and ? for one.
-func wildcard(pattern, name string) bool {
-	star, from := -1, 0
-	p, n := 0, 0
-	for n < len(name) {
-		switch {
-		case p < len(pattern) && pattern[p] == '*':
-			star, from = p, n
-			p++
-		case p < len(pattern) && (pattern[p] == '?' || pattern[p] == name[n]):
-			p++
-			n++
-		case star >= 0:
-			from++
-			p, n = star+1, from
-		default:
-			return false
-		}
-	}
-	return strings.Trim(pattern[p:], "*") == ""
 }
 
 // fromSSHConfig takes over what holds for a host.

@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"golang.org/x/crypto/ssh"
+
+	"muster/internal/wildcard"
 )
 
 // knownHosts is an index of the lines of known_hosts files. The libraries that read such files search all lines, and
@@ -185,34 +187,11 @@ func (l *knownLine) matches(name string) bool {
 	for _, pattern := range l.patterns {
 		excluded, exclusion := strings.CutPrefix(pattern, "!")
 		switch {
-		case exclusion && (matchPattern(excluded, name) || matchPattern(excluded, ported)):
+		case exclusion && (wildcard.Match(excluded, name) || wildcard.Match(excluded, ported)):
 			return false
-		case !exclusion && matchPattern(pattern, name):
+		case !exclusion && wildcard.Match(pattern, name):
 			matched = true
 		}
 	}
 	return matched
-}
-
-// matchPattern matches a pattern in which * stands for anything and ? for one character (ssh_config(5), PATTERNS). It
-// takes the length of one times that of the other at most, however many stars there are.
-func matchPattern(pattern, name string) bool {
-	p, n := 0, 0
-	star, resume := -1, 0 // the last star, and where in the name to go on if it has to stand for more
-	for n < len(name) {
-		switch {
-		case p < len(pattern) && pattern[p] == '*':
-			star, resume = p, n
-			p++
-		case p < len(pattern) && (pattern[p] == '?' || pattern[p] == name[n]):
-			p++
-			n++
-		case star >= 0:
-			resume++
-			p, n = star+1, resume
-		default:
-			return false
-		}
-	}
-	return strings.Trim(pattern[p:], "*") == ""
 }

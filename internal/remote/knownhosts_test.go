@@ -18,6 +18,7 @@ import (
 	xknownhosts "golang.org/x/crypto/ssh/knownhosts"
 
 	"muster/internal/testserver"
+	"muster/internal/wildcard"
 )
 
 func TestMatchPattern(t *testing.T) {
@@ -34,12 +35,12 @@ func TestMatchPattern(t *testing.T) {
 		{"[*]:2222", "[web1]:2222", true}, {"[*]:2222", "[web1]:22222", false},
 		{"w[ab]", "wa", false}, {`w\*`, "w*", false},
 	} {
-		if got := matchPattern(c.pattern, c.name); got != c.want {
+		if got := wildcard.Match(c.pattern, c.name); got != c.want {
 			t.Errorf("%q against %q: %v", c.pattern, c.name, got)
 		}
 	}
 	// Many stars must not take for ever.
-	if matchPattern(strings.Repeat("*a", 200)+"b", strings.Repeat("a", 2000)) {
+	if wildcard.Match(strings.Repeat("*a", 200)+"b", strings.Repeat("a", 2000)) {
 		t.Error("a match without a b")
 	}
 }

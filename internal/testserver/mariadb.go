@@ -35,8 +35,16 @@ func MariaDBWith(t testing.TB, options ...string) *Database {
 	if os.Getuid() == 0 {
 		arguments = append(arguments, "--user=root")
 	}
-	out, err := exec.Command(install, slices.Concat(arguments,
-		[]string{"--auth-root-authentication-method=normal", "--skip-test-db"})...).CombinedOutput()
+	// At its start a server removes other servers' temporary tables, if they lie in the same folder.
+	temporary := filepath.Join(folder, "tmp")
+	if err := os.Mkdir(temporary, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	environment := append(os.Environ(), "TMPDIR="+temporary)
+	setup := exec.Command(install, slices.Concat(arguments,
+		[]string{"--auth-root-authentication-method=normal", "--skip-test-db"})...)
+	setup.Env = environment
+	out, err := setup.CombinedOutput()
 	if err != nil {
 		t.Fatalf("mariadb-install-db: %v\n%s", err, tail(out))
 	}
@@ -48,12 +56,14 @@ func MariaDBWith(t testing.TB, options ...string) *Database {
 	}
 	d := &Database{Password: databasePassword, scheme: "mysql", folder: folder, ready: greeted, end: terminate}
 	d.command = func(port int) *exec.Cmd {
-		return exec.Command(program, slices.Concat(arguments, []string{
+		command := exec.Command(program, slices.Concat(arguments, []string{
 			"--bind-address=127.0.0.1", fmt.Sprintf("--port=%d", port),
 			"--socket=" + filepath.Join(folder, "socket"), "--pid-file=" + filepath.Join(folder, "pid"),
 			"--init-file=" + users, "--skip-name-resolve", "--skip-log-bin",
 			"--innodb-flush-log-at-trx-commit=2", "--innodb-buffer-pool-size=128M",
 		}, options)...)
+		command.Env = environment
+		return command
 	}
 	d.begin(t)
 	return d

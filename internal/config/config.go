@@ -13,6 +13,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"muster/internal/report"
 )
 
 // Namespace is the XML namespace of a configuration.
@@ -112,6 +114,9 @@ type Host struct {
 	Mail           []string // RFC 5322 addresses of the receivers, those of <mail to="…"> included; empty: nobody
 	Timeouts       Timeouts
 	Limits         []Limit // no two of the same statistic, instance and direction; none of a machine that is only gone through
+	Logs           []Logs  // no two of the same channel
+	EventLimits    []EventLimit
+	MailRecords    []MailRecords
 }
 
 // Timeouts are the deadlines of a visit. A stage ends by its own or by that of the visit, whichever is first.
@@ -129,6 +134,30 @@ type Limit struct {
 	Above     *float64
 	Below     *float64
 	For       time.Duration // how long it must be exceeded; 0: at once
+}
+
+// Logs is a channel of a host's logs that is brought home.
+type Logs struct {
+	Channel  string
+	Filter   report.Filter
+	Since    time.Duration // how far back the first reading goes; 0: from now on; report.SinceAll: all there is
+	Raw      bool          // keep the records' raw form
+	Messages bool          // have Windows render the events' messages
+}
+
+// EventLimit is how many records there may be in so long: more than Above of a channel that the filter selects, with
+// times that are no further apart than For, are an alert.
+type EventLimit struct {
+	Channel string
+	Filter  report.Filter // without XPath
+	Above   int
+	For     time.Duration
+}
+
+// MailRecords has each record of a channel that the filter selects mailed to the host's receivers.
+type MailRecords struct {
+	Channel string
+	Filter  report.Filter // without XPath
 }
 
 //go:embed config.xsd

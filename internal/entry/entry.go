@@ -23,10 +23,12 @@ import (
 const (
 	KindVisit = "visit"
 	KindSweep = "sweep"
+	KindLogs  = "logs"
 
 	// Those that could not be stored, and are to be stored alone when they are put back: limits were held against them.
 	KindStoreVisit = "visit to store"
 	KindStoreSweep = "sweep to store"
+	KindStoreLogs  = "logs to store"
 )
 
 // ToStore returns the kind of an entry that is to be stored and nothing else.
@@ -36,6 +38,8 @@ func ToStore(kind string) string {
 		return KindStoreVisit
 	case KindSweep:
 		return KindStoreSweep
+	case KindLogs:
+		return KindStoreLogs
 	}
 	return kind
 }
@@ -48,6 +52,9 @@ const version = 1
 
 // Visit is a visit as the store takes it.
 type Visit = store.Visit
+
+// Logs is what one part of a visit brought of a host's logs, as the store takes it.
+type Logs = store.Logs
 
 // Sweep is the beginning or, where Ended is not zero, the end of a sweep.
 type Sweep struct {

@@ -68,6 +68,7 @@ type Report struct {
 	Hostname   string // what the machine calls itself; informative, not to be trusted
 	Statistics []Statistic
 	Failures   []Failure
+	Logs       []Logs // at most one of each channel
 }
 
 // Request is what the server asks of the client. The zero values of the optional fields mean what their comments say.
@@ -80,4 +81,8 @@ type Request struct {
 	Sample   time.Duration // take two readings this far apart and send rates too; 0: do not
 	File     string        // base name of the file, beside the client, that takes the sealed report; empty: stdout
 	Sources  []string      // names of the sources wanted; empty: all
+	Part     int           // 0: the first report of the visit; above: a further one, with log records and no statistics
+	Logs     []LogRequest  // the channels wanted, no two the same; empty: none
+	Records  int           // how many records the report may bring, over all channels; 0: MaxRecords
+	Bytes    int           // and how many bytes of them; 0: MaxRecordBytes
 }

@@ -17,7 +17,7 @@ type LogQuery struct {
 	Levels   []report.Level // any of these; empty: all
 	Since    time.Time      // not before that time; zero: from the first on
 	Until    time.Time      // before that time; zero: to the last
-	User     string         // of this user, in whatever case; empty: of all
+	User     string         // of this user, or of the logon of this account, in whatever case; empty: of all
 	Address  string         // of logons from there; empty: of all
 	Logon    string         // LogonAccepted, LogonFailed; empty: whether they are of logons or not
 	Text     string         // somewhere in message, data, source, user or computer, in whatever case; empty: any
@@ -31,7 +31,7 @@ type LogQuery struct {
 	Gaps   bool // and what is missing of these hosts and channels that was found missing in that time, whatever else is asked
 }
 
-// What LogRecord.Logon may be.
+// What Logon.Outcome may be.
 const (
 	LogonAccepted = "accepted"
 	LogonFailed   = "failed"
@@ -50,9 +50,8 @@ type LogLine struct {
 
 // LogRecord is a record as it is stored.
 type LogRecord struct {
-	report.Record        // Raw is empty unless it was asked for
-	Logon         string // LogonAccepted, LogonFailed; empty: it is not about a logon
-	Address       string // where the logon came from, as far as the record says
+	report.Record // Raw is empty unless it was asked for
+	Logon         Logon
 }
 
 // LogGap is a gap as it is stored.
@@ -70,11 +69,26 @@ type LogGap struct {
 //
 // After an error, which comes with an empty line, there are no more: ErrUnavailable, or ctx's.
 func (s *Store) Logs(ctx context.Context, q LogQuery) iter.Seq2[LogLine, error] {
-	return func(func(LogLine, error) bool) {}
+	return func(yield func(LogLine, error) bool) {
+		if err := s.logs(ctx, &q, yield); err != nil {
+			yield(LogLine{}, s.engine.fail(ctx, "read log records", err))
+		}
+	}
 }
 
 // LogEnd returns the last position that has been given; 0: none yet. Lines at or before it are all there to be read:
 // positions are given in the order in which transactions end.
 //
 // Errors: ErrUnavailable, or ctx's.
-func (s *Store) LogEnd(ctx context.Context) (int64, error) { return 0, nil }
+func (s *Store) LogEnd(ctx context.Context) (int64, error) {
+	var last int64
+	err := s.engine.retry(ctx, func() error {
+		db, cancel := s.read(ctx)
+		defer cancel()
+		return db.Raw("SELECT last FROM log_sequence WHERE id = 1").Scan(&last).Error
+	})
+	if err != nil {
+		return 0, s.engine.fail(ctx, "read the end of the log records", err)
+	}
+	return last, nil
+}

@@ -223,6 +223,29 @@ func testLogPlans(t *testing.T, x *target) {
 	}
 }
 
+// testLogDocs: the query of the docs for failed logons goes along their index.
+func testLogDocs(t *testing.T, x *target) {
+	s := x.open(t)
+	s.logon = securityLogon
+	for i := range 20 {
+		saveLogs(t, s, part(fmt.Sprintf("dc%d", i), "Security", time.Now().AddDate(0, 0, -i), 1, scaled(200, 50), securityRecord))
+	}
+	for _, q := range readQuestions(t) {
+		if strings.HasPrefix(q.title, "Who failed") {
+			explain := "EXPLAIN "
+			if s.engine.name == "sqlite" {
+				explain = "EXPLAIN QUERY PLAN "
+			}
+			plan := render(table(t, s, explain+q.query(s.engine.name)))
+			if !strings.Contains(plan, "logs_logon") || regexp.MustCompile(`Seq Scan|SCAN logs|\| ALL \|`).MatchString(plan) {
+				t.Errorf("it reads more than failed logons:\n%s", plan)
+			}
+			return
+		}
+	}
+	t.Error("the docs do not say who failed to log in")
+}
+
 // checkLogPlan sees to it that a statement goes along an index, and sorts nothing but rows of the same time.
 func checkLogPlan(t *testing.T, s *Store, name, statement, index string) {
 	t.Helper()

@@ -220,8 +220,10 @@ func checkStatistic(s *Statistic) error {
 			return fmt.Errorf("the kind is neither %s nor %s", Gauge, Counter)
 		}
 	}
-	if strings.HasPrefix(s.Name, reserved) {
-		return fmt.Errorf("names that begin with %q are the server's own", reserved)
+	for _, own := range []string{reserved, reservedLogs} {
+		if strings.HasPrefix(s.Name, own) {
+			return fmt.Errorf("names that begin with %q are the server's own", own)
+		}
 	}
 	if d != nil {
 		if err := d.check(s); err != nil {

@@ -147,3 +147,16 @@ func network() []Definition {
 			OTel: "system.network.packet.dropped", Description: "packets dropped on sending since boot"},
 	}
 }
+
+func logRecords() []Definition {
+	return []Definition{
+		{Name: LogRecords, Unit: "1", Kind: Gauge, Instance: "channel", Source: "server", Platforms: everywhere,
+			Description: "log records that the visit brought"},
+		{Name: LogGaps, Unit: "1", Kind: Gauge, Instance: "channel", Source: "server", Platforms: everywhere,
+			Description: "gaps that the visit found: records that were gone before they were read; every host has the limit " +
+				"above=\"0\" on it unless the configuration says otherwise"},
+		{Name: LogFailed, Unit: "1", Kind: Gauge, Instance: "channel", Source: "server", Platforms: everywhere,
+			Description: "1 where the channel could not be read, 0 where it could; every host has the limit above=\"0\" " +
+				"on it unless the configuration says otherwise"},
+	}
+}

@@ -10,27 +10,22 @@ const (
 	// Uptime is how long ago the host was started, in seconds: less than at the visit before, it was started again.
 	Uptime = "uptime"
 	// VisitFailed is 1 where a visit failed and 0 where it did not. The server makes it of the visit; no host can report it.
-	VisitFailed = reservedVisit + "failed"
-	// LogRecords is how many records of a channel a visit brought. This one and the next two the server makes of each visit
-	// to a host whose logs are wanted, a channel an instance; no host can report them.
-	LogRecords = reservedLogs + "records"
-	// LogGaps is how many gaps a visit found in a channel: records that were gone before they were read.
-	LogGaps = reservedLogs + "gaps"
-	// LogFailed is 1 where a channel could not be read, or not to its end for any reason but the visit's bounds, and 0
-	// otherwise.
-	LogFailed = reservedLogs + "failed"
+	VisitFailed = reserved + "failed"
+	// LogsRecords, LogsGaps and LogsFailed say how the reading of a host's logs went, channel by channel. The server makes them
+	// of what the visit brought; no host can report them.
+	LogsRecords = reservedLogs + "records"
+	LogsGaps    = reservedLogs + "gaps"
+	LogsFailed  = reservedLogs + "failed"
 )
 
 // Names that only this package goes by.
 const (
-	cpuTime    = "cpu.time"
-	cpuUsage   = "cpu.usage"
-	cpuShare   = "cpu.share"
-	rateSuffix = ".rate"
-
-	// What the server says of a visit and of logs, and no host may say.
-	reservedVisit = "visit."
-	reservedLogs  = "logs."
+	cpuTime      = "cpu.time"
+	cpuUsage     = "cpu.usage"
+	cpuShare     = "cpu.share"
+	rateSuffix   = ".rate"
+	reserved     = "visit." // what the server says of a visit, and no host may say
+	reservedLogs = "logs."  // what it says of the reading of a host's logs, likewise
 )
 
 // Definition describes a statistic that Muster knows: docs/statistics.md is made of these, and the configuration checks
@@ -48,7 +43,7 @@ type Definition struct {
 
 // Catalogue returns all statistics that Muster knows, ordered as they are documented.
 func Catalogue() []Definition {
-	return slices.Concat(processors(), memory(), system(), fileSystems(), devices(), network(), logRecords())
+	return slices.Concat(processors(), memory(), system(), fileSystems(), devices(), network(), logs())
 }
 
 // RateOf returns the definition of the rate that Rates makes of a counter: name.rate, with the unit a second (B/s, 1/s;

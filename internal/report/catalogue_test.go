@@ -26,7 +26,7 @@ func TestCatalogue(t *testing.T) {
 		}
 		checkDefinition(t, d)
 	}
-	for _, name := range []string{cpuTime, cpuUsage, cpuShare, Uptime, VisitFailed, LogRecords, LogGaps, LogFailed} {
+	for _, name := range []string{cpuTime, cpuUsage, cpuShare, Uptime, VisitFailed, LogsRecords, LogsGaps, LogsFailed} {
 		if !names[name] {
 			t.Errorf("%s, which the code goes by, is not there", name)
 		}

@@ -217,9 +217,9 @@ func checkStatistic(s *Statistic) error {
 			return fmt.Errorf("the kind is neither %s nor %s", Gauge, Counter)
 		}
 	}
-	for _, prefix := range [...]string{reservedVisit, reservedLogs} {
-		if strings.HasPrefix(s.Name, prefix) {
-			return fmt.Errorf("names that begin with %q are the server's own", prefix)
+	for _, own := range []string{reserved, reservedLogs} {
+		if strings.HasPrefix(s.Name, own) {
+			return fmt.Errorf("names that begin with %q are the server's own", own)
 		}
 	}
 	if d != nil {

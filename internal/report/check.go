@@ -82,10 +82,7 @@ func cleanFailures(failures []Failure, left int, first error) []Failure {
 	failures = failures[:min(len(failures), MaxFailures)]
 	for i := range failures {
 		f := &failures[i]
-		f.Reason = cleanText(f.Reason, MaxReason)
-		if f.Reason == "" {
-			f.Reason = "no reason was given"
-		}
+		f.Reason = filled(cleanText(f.Reason, MaxReason))
 		if checkName(f.Source) != nil {
 			f.Reason = cleanText(quote(f.Source)+": "+f.Reason, MaxReason)
 			f.Source = "unknown"

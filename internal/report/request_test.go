@@ -116,7 +116,7 @@ func TestReadRequestAccepts(t *testing.T) {
 		"declaration": `<?xml version="1.0" encoding="UTF-8"?>` + "\n" + plainRequest,
 		"upper case":  strings.Replace(plainRequest, "aabb", "AABB", 1),
 		"newer": strings.Replace(plainRequest, "/>",
-			` priority="1"><logs channel="Security"><cursor>12</cursor></logs><source name="cpu" since="1"><x/></source></request>`, 1),
+			` priority="1"><notes about="h"><note>12</note></notes><source name="cpu" since="1"><x/></source></request>`, 1),
 	} {
 		r, err := ReadRequest(strings.NewReader(requestLine(document)))
 		if err != nil || r.Visit != "v" || r.Host != "h" || r.Key[1] != 0x11 || r.Nonce[11] != 0x0b {

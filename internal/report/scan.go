@@ -139,7 +139,7 @@ func (s *scanner) next() (token, error) {
 			if err := s.comment(); err != nil {
 				return 0, err
 			}
-		case strings.HasPrefix(rest, "<![CDATA["):
+		case strings.HasPrefix(rest, openSection):
 			return tokenText, s.characterData()
 		case strings.HasPrefix(rest, "<!"):
 			return 0, s.fail(s.at, "document types and entities are refused")

@@ -50,7 +50,6 @@ type channel struct {
 	Position string             `json:"position,omitempty"`
 	Begun    int64              `json:"begun,omitempty"`    // an epoch that is reserved, and not moved to
 	Identity string             `json:"identity,omitempty"` // of that
-	Highest  int64              `json:"highest,omitempty"`  // the greatest number that an epoch has got
 	Newest   time.Time          `json:"newest,omitzero"`    // the time of the last record that was kept
 	Behind   time.Time          `json:"behind,omitzero"`    // since when there is more to read than was read
 	Trouble  report.TroubleKind `json:"trouble,omitempty"`  // why it could not be read the last time
@@ -134,7 +133,8 @@ func (c *Cursors) Requests(name string, wanted []report.LogRequest) []report.Log
 		}
 		r.Cursor = report.Cursor{Epoch: ch.Epoch, Record: ch.Record, Position: ch.Position}
 		r.Begun = report.Epoch{Number: ch.Begun, Identity: ch.Identity}
-		r.Fresh = max(c.now().Unix(), above(ch.Highest), above(ch.Epoch), above(ch.Begun))
+		// Numbers that were given are not greater than these two: each was greater than those before it.
+		r.Fresh = max(c.now().Unix(), above(ch.Epoch), above(ch.Begun))
 	}
 	return requests
 }
@@ -166,7 +166,7 @@ func (c *Cursors) Reserve(ctx context.Context, name string, answer []report.Logs
 	}
 	begun := slices.DeleteFunc(slices.Clone(answer), func(l report.Logs) bool { return l.Begun == "" })
 	next := h.with(begun, func(ch *channel, l *report.Logs) {
-		ch.Begun, ch.Identity, ch.Highest = l.Epoch, strings.Clone(l.Begun), max(ch.Highest, l.Epoch)
+		ch.Begun, ch.Identity = l.Epoch, strings.Clone(l.Begun)
 	})
 	if slices.Equal(next, h.channels) {
 		return nil
@@ -202,7 +202,6 @@ func (c *Cursors) Move(ctx context.Context, name string, answer []report.Logs) e
 func (ch *channel) move(l *report.Logs, now time.Time) {
 	if l.Next != (report.Cursor{}) {
 		ch.Epoch, ch.Record, ch.Position = l.Next.Epoch, l.Next.Record, strings.Clone(l.Next.Position)
-		ch.Highest = max(ch.Highest, ch.Epoch)
 		if ch.Epoch == ch.Begun {
 			ch.Begun, ch.Identity = 0, ""
 		}

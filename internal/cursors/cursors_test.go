@@ -134,6 +134,16 @@ func TestATableThatFails(t *testing.T) {
 	}
 }
 
+// TestAChannelThatCantBeReadStaysWhereItIs has an answer without a word on where to go on.
+func TestAChannelThatCantBeReadStaysWhereItIs(t *testing.T) {
+	c := open(t, newTable(), &clock{noon})
+	keep(t, c, "h", answer("x", 5, 9))
+	keep(t, c, "h", report.Logs{Channel: "x", Trouble: &report.Trouble{Kind: report.TroubleDenied, Text: "no"}})
+	if got := c.Requests("h", []report.LogRequest{{Channel: "x"}})[0].Cursor; got != answer("x", 5, 9).Next {
+		t.Errorf("the next reading begins at %+v", got)
+	}
+}
+
 func TestTheLastNumberOfAllIsRefused(t *testing.T) {
 	c := open(t, newTable(), &clock{noon})
 	last := answer("journal", math.MaxInt64, 1)

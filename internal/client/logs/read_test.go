@@ -19,7 +19,6 @@ import (
 type tape struct {
 	records int64
 	size    int // of a record's raw form
-	epoch   int64
 	asked   []logs.Query
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math/rand/v2"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -88,6 +90,44 @@ func TestALargeReportKeepsItsRecords(t *testing.T) {
 	if size < report.MaxRecordBytes*9/10 || l.Next.Record != int64(len(l.Records)) || len(r.Statistics) == 0 ||
 		!strings.Contains(failuresOf(r), "statistics were left out") {
 		t.Errorf("got %d statistics, %d records of %d bytes to %d, and %s", len(r.Statistics), len(l.Records), size, l.Next.Record, failuresOf(r))
+	}
+}
+
+// All that a pass ever allocates is bounded, however many records wait, and even where they can't be compressed: so much
+// memory it takes at most, if nothing of it were collected.
+func TestAllThatAPassAllocates(t *testing.T) {
+	random := rand.New(rand.NewPCG(5, 6))
+	noise := make([]byte, 1<<20)
+	for i := range noise {
+		noise[i] = byte('0' + random.IntN(70))
+	}
+	waiting := logs.Source{Takes: func(string) bool { return true }, Read: func(_ context.Context, q logs.Query) report.Logs {
+		answer := report.Logs{Epoch: q.Fresh, Begun: "x", Next: report.Cursor{Epoch: q.Fresh}}
+		batch := logs.NewBatch(&q)
+		for id := int64(1); id <= 1_000_000; id++ {
+			at := random.IntN(len(noise) - 1500)
+			if !batch.Add(report.Record{ID: id, Raw: string(noise[at : at+1500])}) {
+				answer.More = true
+				break
+			}
+			answer.Next.Record = id
+		}
+		answer.Records = batch.Records()
+		return answer
+	}}
+	p := &pass{request: newRequest(), logs: []logs.Source{waiting}, stdout: io.Discard}
+	p.request.Logs = []report.LogRequest{{Channel: "Security", Raw: true, Fresh: 1}}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	if err := <-p.start(t, t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	runtime.ReadMemStats(&after)
+	const most = 32 << 20
+	took := after.TotalAlloc - before.TotalAlloc
+	t.Logf("%d KiB", took>>10)
+	if took > most {
+		t.Errorf("it allocated %d bytes, and may allocate %d", took, most)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"muster/internal/alert"
 	"muster/internal/config"
 	"muster/internal/entry"
+	"muster/internal/events"
 	"muster/internal/queue"
 	"muster/internal/report"
 )
@@ -267,31 +268,8 @@ func wordsOf(r *report.Record) string {
 	return strings.Join(append(parts, contentOf(r, shownWords)), " ")
 }
 
-// contentOf returns a record's message, or else its data, as one line of at most so many characters.
-func contentOf(r *report.Record, most int) string {
-	text := r.Message
-	if text == "" {
-		var b strings.Builder
-		for _, f := range r.Data {
-			value := strings.TrimSpace(f.Value)
-			if value == "" || value == "-" || b.Len() > 8*most {
-				continue
-			}
-			if b.Len() > 0 {
-				b.WriteString(", ")
-			}
-			if f.Name != "" {
-				b.WriteString(f.Name + " ")
-			}
-			b.WriteString(value)
-		}
-		text = b.String()
-	}
-	if len(text) > 16*most {
-		text = text[:16*most]
-	}
-	return report.Visible(strings.Join(strings.Fields(strings.ToValidUTF8(text, "\uFFFD")), " "), most)
-}
+// contentOf returns what a record says, as one line of at most so many characters.
+func contentOf(r *report.Record, most int) string { return report.Visible(events.Describe(r), most) }
 
 // mailedRecord returns what is mailed of a record, no longer than it is shown.
 func mailedRecord(r *report.Record) *report.Record {

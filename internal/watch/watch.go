@@ -31,6 +31,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -256,7 +257,8 @@ func (w *Watch) visited(ctx context.Context, e queue.Entry) {
 		o.Text = fmt.Sprintf("%s: %s; %s", v.Stage, v.Error, v.Advice)
 	} else {
 		o.Statistics = v.Report.Statistics
-		o.Incomplete = len(v.Report.Failures) > 0
+		// A log that can't be read keeps no statistic of the host's from being there.
+		o.Incomplete = slices.ContainsFunc(v.Report.Failures, func(f report.Failure) bool { return f.Source != "logs" })
 	}
 	w.evaluate(ctx, o, v, e.Number)
 }

@@ -16,6 +16,7 @@ import (
 
 	"muster/internal/client/logs/files"
 	"muster/internal/report"
+	"muster/internal/testserver"
 )
 
 func TestLinesAsTheyAreWritten(t *testing.T) {
@@ -134,11 +135,9 @@ func TestSeveralRotations(t *testing.T) {
 		},
 		"compressed": func(t *testing.T, path string, i int) { rotate(t, path, 9); compress(t, path+".1") },
 		"bzip2": func(t *testing.T, path string, i int) {
-			if _, err := exec.LookPath("bzip2"); err != nil {
-				t.Skip("there is no bzip2")
-			}
+			bzip2 := testserver.Need(t, "bzip2", "bzip2")
 			must(t, os.Rename(path, path+"-2026112"+strconv.Itoa(i)))
-			must(t, exec.Command("bzip2", path+"-2026112"+strconv.Itoa(i)).Run())
+			must(t, exec.Command(bzip2, path+"-2026112"+strconv.Itoa(i)).Run())
 		},
 		"dates": func(t *testing.T, path string, i int) {
 			must(t, os.Rename(path, path+"-2026110"+strconv.Itoa(i)))

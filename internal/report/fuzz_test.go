@@ -3,6 +3,7 @@ package report
 import (
 	"bufio"
 	"bytes"
+	"encoding/base64"
 	"encoding/xml"
 	"math"
 	"strings"
@@ -236,6 +237,16 @@ func FuzzReadRequest(f *testing.F) {
 func FuzzRequestDocument(f *testing.F) {
 	f.Add(plainRequest)
 	f.Add(strings.Replace(plainRequest, "/>", ` deadline="1m" sample="1s" file="a"><source name="cpu"/><x/></request>`, 1))
+	for _, test := range badRequests() {
+		if document, err := base64.StdEncoding.DecodeString(strings.TrimSpace(test.line)); err == nil {
+			f.Add(string(document))
+		}
+	}
+	full, err := base64.StdEncoding.DecodeString(string(encode(f, fullRequest())))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(string(full))
 	f.Fuzz(func(t *testing.T, document string) {
 		request, err := ReadRequest(strings.NewReader(requestLine(document)))
 		if err != nil {

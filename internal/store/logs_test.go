@@ -447,6 +447,10 @@ func testLogFollow(t *testing.T, x *target) {
 	o := x.fresh(t)
 	s := openStore(t, o)
 	const each, size = 15, 7
+	position, err := s.LogEnd(t.Context())
+	if err != nil || position != 1 {
+		t.Fatal(position, err)
+	}
 	var saving sync.WaitGroup
 	for i := range 2 {
 		writer := openStore(t, o)
@@ -470,10 +474,6 @@ func testLogFollow(t *testing.T, x *target) {
 	over := make(chan struct{})
 	go func() { saving.Wait(); close(over) }()
 	seen := make(map[int64]int)
-	position, err := s.LogEnd(t.Context())
-	if err != nil || position != 1 {
-		t.Fatal(position, err)
-	}
 	for last := false; ; {
 		select {
 		case <-over:

@@ -73,6 +73,7 @@ func conformance(t *testing.T, x *target) {
 		{"OpenDoesNotHang", testLockedVersions},
 		{"NewerDatabaseIsRefused", testNewer},
 		{"Prune", testPrune},
+		{"PruneLogRecords", testPruneLogs},
 		{"PruneInSmallSteps", testPruneSteps},
 		{"PruneFollowsTheKeys", testPrunePlans},
 		{"PruneCancelled", testPruneCancelled},

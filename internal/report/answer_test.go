@@ -28,14 +28,14 @@ func TestAnswersThatAreTaken(t *testing.T) {
 	large := ids(101)
 	large[0].Raw = strings.Repeat("x", 5000)
 	for name, logs := range map[string][]Logs{
-		"nothing":           nil,
-		"nothing new":       {{Channel: "Security", Epoch: 3, Next: Cursor{3, 100, "p"}}},
-		"records":           {{Channel: "Security", Epoch: 3, Records: ids(101, 105), Next: Cursor{3, 110, "r"}, Gaps: []Gap{{Epoch: 3, First: 102, Last: 104}}}},
-		"passed over":       {{Channel: "Security", Epoch: 3, Next: Cursor{3, 110, "r"}, More: true}},
-		"a fresh epoch":     {{Channel: "Security", Epoch: 5, Begun: "other", Records: ids(1), Next: Cursor{5, 1, ""}, Gaps: []Gap{{Epoch: 3, First: 101}}}},
-		"the begun epoch":   {{Channel: "Security", Epoch: 4, Begun: "begun", Records: ids(1), Next: Cursor{4, 1, ""}}},
-		"the journal's own": {{Channel: Journal, Epoch: 12345, Begun: "s=1", Records: ids(1), Next: Cursor{12345, 1, ""}}},
-		"a gap of the journal in any of its numberings": {{Channel: Journal, Epoch: 7, Gaps: []Gap{{Epoch: 999, First: 3, Reason: "gone"}}, Next: Cursor{7, 5, ""}}},
+		"nothing":            nil,
+		"nothing new":        {{Channel: "Security", Epoch: 3, Next: Cursor{3, 100, "p"}}},
+		"records":            {{Channel: "Security", Epoch: 3, Records: ids(101, 105), Next: Cursor{3, 110, "r"}, Gaps: []Gap{{Epoch: 3, First: 102, Last: 104}}}},
+		"passed over":        {{Channel: "Security", Epoch: 3, Next: Cursor{3, 110, "r"}, More: true}},
+		"a fresh epoch":      {{Channel: "Security", Epoch: 5, Begun: "other", Records: ids(1), Next: Cursor{5, 1, ""}, Gaps: []Gap{{Epoch: 3, First: 101}}}},
+		"the begun epoch":    {{Channel: "Security", Epoch: 4, Begun: "begun", Records: ids(1), Next: Cursor{4, 1, ""}}},
+		"the journal's own":  {{Channel: Journal, Epoch: 12345, Begun: "s=1", Records: ids(1), Next: Cursor{12345, 1, ""}}},
+		"the journal's gap":  {{Channel: Journal, Epoch: 12345, Begun: "s=1", Gaps: []Gap{{Epoch: 999, First: 3}}, Next: Cursor{12345, 1, ""}}},
 		"a first reading":    {{Channel: "new", Epoch: 1, Begun: "x", Records: ids(1), Next: Cursor{1, 1, ""}}},
 		"no first reading":   {{Channel: "new", Trouble: &Trouble{TroubleAbsent, "x"}}},
 		"one record, large":  {{Channel: "Security", Epoch: 3, Records: large, Next: Cursor{3, 101, ""}}},

@@ -85,8 +85,9 @@ type prunedResult struct {
 	Sweeps     int64     `json:"sweeps"`
 	Alerts     int64     `json:"alerts"`
 	Logs       int64     `json:"logs"`
+	Gaps       int64     `json:"log_gaps"`
 }
 
 func prunedJSON(before time.Time, p store.Pruned) prunedResult {
-	return prunedResult{before.UTC(), p.Statistics, p.Visits, p.Sweeps, p.Alerts, p.Logs}
+	return prunedResult{before.UTC(), p.Statistics, p.Visits, p.Sweeps, p.Alerts, p.Logs, p.Gaps}
 }

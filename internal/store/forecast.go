@@ -13,7 +13,7 @@ type Forecast struct {
 // Forecast says how the database will grow. keep is how long rows are kept; 0: for ever.
 func (u *Usage) Forecast(now time.Time, keep time.Duration) Forecast {
 	f := Forecast{Bytes: -1}
-	statistics, visits := u.table("statistics"), u.table("visits")
+	statistics, visits, logs := u.table("statistics"), u.table("visits"), u.table("logs")
 	oldest := statistics.Oldest
 	if oldest.IsZero() || !visits.Oldest.IsZero() && visits.Oldest.Before(oldest) {
 		oldest = visits.Oldest
@@ -30,10 +30,12 @@ func (u *Usage) Forecast(now time.Time, keep time.Duration) Forecast {
 	for _, d := range u.Days {
 		brought.Statistics += d.Statistics
 		brought.Visits += d.Visits
+		brought.Logs += d.Logs
 	}
-	f.RowsPerDay = int64(float64(brought.Statistics+brought.Visits) / days)
-	perDay := (float64(brought.Statistics)*statistics.rowBytes() + float64(brought.Visits)*visits.rowBytes()) / days
-	if f.BytesPerDay = int64(perDay); statistics.Bytes < 0 || visits.Bytes < 0 {
+	f.RowsPerDay = int64(float64(brought.Statistics+brought.Visits+brought.Logs) / days)
+	perDay := (float64(brought.Statistics)*statistics.rowBytes() + float64(brought.Visits)*visits.rowBytes() +
+		float64(brought.Logs)*logs.rowBytes()) / days
+	if f.BytesPerDay = int64(perDay); statistics.Bytes < 0 || visits.Bytes < 0 || logs.Bytes < 0 {
 		f.BytesPerDay = -1
 	}
 	if keep <= 0 {
@@ -41,7 +43,7 @@ func (u *Usage) Forecast(now time.Time, keep time.Duration) Forecast {
 	}
 	f.Reached = oldest.Add(keep)
 	if f.BytesPerDay >= 0 {
-		grown := u.Bytes - u.Free - statistics.Bytes - visits.Bytes
+		grown := u.Bytes - u.Free - statistics.Bytes - visits.Bytes - logs.Bytes
 		f.Bytes = max(grown, 0) + int64(perDay*keep.Hours()/24)
 	}
 	return f

@@ -52,6 +52,7 @@ func newMySQL(u *url.URL, password string, log *slog.Logger) (*engine, error) {
 		earlier: func(instant string) string {
 			return fmt.Sprintf("%s - INTERVAL %d SECOND", instant, int(tardy.Seconds()))
 		},
+		like: func(column string) string { return column + " COLLATE utf8mb4_unicode_520_ci LIKE ? ESCAPE '!'" },
 		code: mysqlFault,
 
 		ownTables: "information_schema.tables WHERE table_schema = DATABASE() AND table_name",

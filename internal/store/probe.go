@@ -13,8 +13,8 @@ import (
 // errProbed ends a transaction that is not to be committed.
 var errProbed = errors.New("everything was taken")
 
-// Probe tells a database that takes nothing from one that refuses something: it writes a visit like those that Save
-// writes, and takes it back. It returns nil if all tables took what was written.
+// Probe tells a database that takes nothing from one that refuses something: it writes a visit and a log record
+// like those that Save and SaveLogs write, and takes them back. It returns nil if all tables took what was written.
 //
 // Errors: those of Save.
 func (s *Store) Probe(ctx context.Context) error {
@@ -30,9 +30,21 @@ func (s *Store) Probe(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	logs, err := newLogBatch([]Logs{{
+		Visit: name, Sweep: at, Host: name, Read: at, Channels: []report.Logs{{
+			Channel: name, Epoch: 1, Records: []report.Record{{ID: 1, Time: at}}, Gaps: []report.Gap{{Epoch: 1, First: 1}},
+			Next: report.Cursor{Epoch: 1, Record: 1},
+		}},
+	}}, s.logon)
+	if err != nil {
+		return err
+	}
 	err = s.engine.retry(ctx, func() error {
 		return s.once(ctx, func(tx *gorm.DB) error {
 			if _, err := s.write(tx, b); err != nil {
+				return err
+			}
+			if err := s.writeLogs(tx, logs); err != nil {
 				return err
 			}
 			return errProbed

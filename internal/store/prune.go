@@ -10,12 +10,12 @@ import (
 
 // Pruned is how many rows a Prune has deleted, of each table.
 type Pruned struct {
-	Statistics, Visits, Sweeps, Alerts, Logs int64
-	Steps                                    int // transactions
+	Statistics, Visits, Sweeps, Alerts, Logs, Gaps int64
+	Steps                                          int // transactions
 }
 
 // Rows returns how many rows were deleted in all.
-func (p Pruned) Rows() int64 { return p.Statistics + p.Visits + p.Sweeps + p.Alerts + p.Logs }
+func (p Pruned) Rows() int64 { return p.Statistics + p.Visits + p.Sweeps + p.Alerts + p.Logs + p.Gaps }
 
 // pruneSteps is how many rows one transaction of Prune deletes at most. Those of a Store take some tens of milliseconds:
 // less than anybody who writes beside it would notice.
@@ -24,9 +24,10 @@ type pruneSteps struct{ statistics, others int }
 // longestYield bounds how long Prune lets others write between two steps.
 const longestYield = time.Second
 
-// Prune deletes what is older than before: statistics, visits and sweeps of sweeps scheduled before it, log records before
-// it, and alerts that ended before it. Hosts and series stay, since a visit that is just being saved may refer to any of
-// them; so do alerts that have not ended.
+// Prune deletes what is older than before: statistics, visits and sweeps of sweeps scheduled before it, log records with a
+// time before it, what was found missing of them before it, and alerts that ended before it. A log record whose time was
+// still to come when it was read is as old as the sweep that brought it. Hosts, series and cursors stay, since a visit that
+// is just being saved may refer to any of them; so do alerts that have not ended.
 //
 // It works in small steps in the order of the keys, each a transaction of its own, and between two of them it lets others
 // write for as long as the step took. So it may run beside Save, from several servers too, and stop at any time: what is
@@ -68,10 +69,9 @@ func (s *Store) PruneWatched(ctx context.Context, before time.Time, progress fun
 			over := selection{"alerts", "id", "state = ? AND ended < ?", []any{resolved, stamp(before)}}
 			return pruneSelection[string](ctx, s, over, step(&p.Alerts))
 		},
-		func() error {
-			old := selection{"logs", "time", "time < ?", []any{stamp(before)}}
-			return pruneSelection[int64](ctx, s, old, step(&p.Logs))
-		},
+		func() error { return s.pruneByTime(ctx, "logs", "time", before, step(&p.Logs)) },
+		func() error { return s.pruneAhead(ctx, end, step(&p.Logs)) },
+		func() error { return s.pruneByTime(ctx, "log_gaps", "found", before, step(&p.Gaps)) },
 	)
 	return p, err
 }

@@ -37,6 +37,7 @@ func newSQLite(path string) (*engine, error) {
 		earlier: func(instant string) string {
 			return fmt.Sprintf("datetime(%s, '-%d seconds')", instant, int(tardy.Seconds()))
 		},
+		like:      func(column string) string { return column + " LIKE ? ESCAPE '!'" }, // which ignores the case of ASCII letters
 		code:      sqliteFault,
 		ownTables: "sqlite_schema WHERE type = 'table' AND name",
 		space:     sqliteSpace,

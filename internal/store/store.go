@@ -9,6 +9,8 @@ import (
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/logger"
+
+	"muster/internal/report"
 )
 
 // Options say which database.
@@ -22,6 +24,9 @@ type Options struct {
 	// AsIs opens a database for looking at it: it is neither created nor migrated. Unless Version says that it has this
 	// program's version, nothing but Verify, Backup and Close may be called.
 	AsIs bool
+
+	// Logon says what a log record of a channel says of somebody who logged in; nil: nothing is said of any.
+	Logon func(channel string, r *report.Record) Logon
 }
 
 // Store is the database handler; safe for concurrent use.
@@ -31,10 +36,12 @@ type Store struct {
 	db     *gorm.DB
 	log    *slog.Logger
 	known  *knownSeries
+	logon  func(channel string, r *report.Record) Logon
 	turn   chan struct{} // holds one token while somebody writes; nil where the engine has many writers
 
 	timeout time.Duration // of one attempt of a transaction, and of one read
 	steps   pruneSteps
+	reads   logPages
 	version Version
 }
 
@@ -64,6 +71,9 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		_ = pool.Close()
 		return nil, err
 	}
+	if s.logon = o.Logon; s.logon == nil {
+		s.logon = func(string, *report.Record) Logon { return Logon{} }
+	}
 	return s, nil
 }
 
@@ -82,7 +92,8 @@ func open(ctx context.Context, e *engine, pool *sql.DB, log *slog.Logger) (*Stor
 	}
 	s := &Store{
 		engine: e, pool: pool, db: db, log: log, known: newKnownSeries(knownMax),
-		timeout: transactionTimeout, steps: pruneSteps{statistics: 10000, others: 1000}, version: version,
+		timeout: transactionTimeout, steps: pruneSteps{statistics: 10000, others: 1000},
+		reads: logPages{step: logStep, rows: logPage, bytes: logPageBytes}, version: version,
 	}
 	if e.oneWriter {
 		s.turn = make(chan struct{}, 1)

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"math"
 	"time"
-
-	"gorm.io/gorm"
 )
 
 // Usage is how large a database is, and how it grew.
@@ -31,7 +29,9 @@ type TableUsage struct {
 type DayUsage struct {
 	Day                        time.Time
 	Sweeps, Statistics, Visits int64
-	Estimated                  bool // the rows are estimated from some of the sweeps
+	Estimated                  bool  // these are estimated from some of the sweeps
+	Logs                       int64 // log records
+	LogsEstimated              bool
 }
 
 // space is what a database takes on disk.
@@ -78,7 +78,9 @@ func (s *Store) usage(ctx context.Context, now time.Time, days int) (*Usage, err
 		if err != nil {
 			return nil, err
 		}
-		u.Days = append(u.Days, DayUsage{day, v.sweeps, v.statistics, v.visits, v.estimated})
+		u.Days = append(u.Days, DayUsage{
+			Day: day, Sweeps: v.sweeps, Statistics: v.statistics, Visits: v.visits, Estimated: v.estimated,
+		})
 		total = total.plus(v)
 	}
 	// What a clock that was ahead has left.
@@ -87,10 +89,14 @@ func (s *Store) usage(ctx context.Context, now time.Time, days int) (*Usage, err
 		return nil, err
 	}
 	total = total.plus(ahead)
+	if err := s.logsOfDays(ctx, u.Days); err != nil {
+		return nil, fmt.Errorf("logs: %w", err)
+	}
 	for _, t := range []TableUsage{
 		{Name: "statistics", Rows: total.statistics, Estimated: total.estimated},
 		{Name: "visits", Rows: total.visits, Estimated: total.estimated},
-		{Name: "logs"}, {Name: "sweeps", Rows: total.sweeps}, {Name: "series"}, {Name: "hosts"}, {Name: "alerts"}, {Name: "cursors"},
+		{Name: "logs"}, {Name: "log_gaps"}, {Name: "sweeps", Rows: total.sweeps}, {Name: "series"}, {Name: "hosts"},
+		{Name: "alerts"}, {Name: "cursors"}, {Name: "log_sequence"},
 	} {
 		if err := s.measure(ctx, &t); err != nil {
 			return nil, fmt.Errorf("%s: %w", t.Name, err)
@@ -122,27 +128,6 @@ func (s *Store) measure(ctx context.Context, t *TableUsage) error {
 		return measureLogs(db, t)
 	}
 	return db.Table(t.Name).Count(&t.Rows).Error
-}
-
-// measureLogs takes the number of log records from their ids where they are many: ids are given in order, and what is
-// oldest is deleted first.
-func measureLogs(db *gorm.DB, t *TableUsage) error {
-	var ends []struct {
-		ID   int64
-		Time time.Time
-	}
-	err := db.Raw("SELECT id, time FROM logs WHERE id = (SELECT min(id) FROM logs) OR id = (SELECT max(id) FROM logs) ORDER BY id").
-		Scan(&ends).Error
-	if err != nil || len(ends) == 0 {
-		return err
-	}
-	oldest, newest := ends[0], ends[len(ends)-1]
-	t.Oldest, t.Newest = oldest.Time.UTC(), newest.Time.UTC()
-	if t.Rows = newest.ID - oldest.ID + 1; t.Rows > countedMost {
-		t.Estimated = true
-		return nil
-	}
-	return db.Table("logs").Count(&t.Rows).Error
 }
 
 // volume is what the sweeps of a span brought.

@@ -19,7 +19,7 @@ type Check struct {
 }
 
 // Verify looks for what must not be: a version of the schema that is not this program's, a damaged SQLite file, statistics
-// and visits that belong to nothing, series that are not what their ids say. It changes nothing. It calls done for each
+// and visits that belong to nothing, series that are not what their ids say, log records beyond their cursor. It changes nothing. It calls done for each
 // check in turn, and leaves out those that make no sense after what was found.
 //
 // It reads the whole database and takes as long as that does; each check sees it as it is at one moment, so that it may
@@ -28,7 +28,7 @@ type Check struct {
 // Errors: ErrUnavailable, or ctx's.
 func (s *Store) Verify(ctx context.Context, done func(Check)) error {
 	for _, check := range []func(context.Context) ([]Check, error){
-		s.checkFile, s.checkVersion, s.checkStatistics, s.checkVisits, s.checkSeries,
+		s.checkFile, s.checkVersion, s.checkStatistics, s.checkVisits, s.checkSeries, s.checkLogs,
 	} {
 		checks, err := check(ctx)
 		if err != nil {
@@ -166,4 +166,25 @@ func (s *Store) checkSeries(ctx context.Context) ([]Check, error) {
 		}
 	}
 	return []Check{c}, rows.Err()
+}
+
+// checkLogs looks at what SaveLogs writes together.
+func (s *Store) checkLogs(ctx context.Context) ([]Check, error) {
+	cursors := Check{
+		Name:   "no log record is beyond the cursor of its channel",
+		Advice: "some rows were restored and others not: the server knows by its queue how far it has read",
+	}
+	sequence := Check{
+		Name:   "log_sequence is beyond every position",
+		Advice: "UPDATE log_sequence SET last = greatest((SELECT max(id) FROM logs), (SELECT max(id) FROM log_gaps)), or max() on SQLite",
+	}
+	err := s.pool.QueryRowContext(ctx, "SELECT coalesce(sum(CASE WHEN coalesce(l.last, 0) > c.record_id THEN 1 ELSE 0 END), 0) FROM cursors c"+
+		" JOIN (SELECT host, channel, epoch, max(record_id) AS last FROM logs GROUP BY host, channel, epoch) l"+
+		" ON l.host = c.host AND l.channel = c.channel AND l.epoch = c.epoch").Scan(&cursors.Problems)
+	if err != nil {
+		return nil, err
+	}
+	err = s.pool.QueryRowContext(ctx, "SELECT (SELECT count(*) FROM logs WHERE id > q.last) + (SELECT count(*) FROM log_gaps WHERE id > q.last)"+
+		" FROM (SELECT coalesce(max(last), 0) AS last FROM log_sequence) q").Scan(&sequence.Problems)
+	return []Check{cursors, sequence}, err
 }

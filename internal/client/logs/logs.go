@@ -2,6 +2,24 @@
 // reader after the other read its own.
 //
 // It knows no log by itself. Package all lists the readers of the platform; the packages below this one are readers.
+//
+// # What it promises
+//
+// Every channel that is asked for is in the answer, with records, with trouble, or with More where neither time nor room was
+// left for it. A reader that fails, panics or hangs is trouble of its own channel and of no other; so is one whose answer
+// could not be sent, or is none to what was asked.
+//
+// # Bounds
+//
+// Each channel has an equal share of the records, the bytes and the time that are left when its turn comes, so what one
+// does not need the next ones have. What then is left over, those have that have more to read. Which comes first changes
+// from part to part and from minute to minute: a channel whose records are larger than its share is the first one day.
+//
+// In memory there are the records that the report will have and no others: bytes are counted as the report's XML has them,
+// by Batch, before a record is kept. So a host with a million records that wait needs no more memory than one with five
+// thousand: Request.Bytes for the records and as much again for the document, and for what is sealed.
+//
+// A reader that hangs in the kernel stays behind in a goroutine (see package bound).
 package logs
 
 import (
@@ -36,56 +54,3 @@ type Source struct {
 	Takes func(channel string) bool // whether the channel is one of this kind
 	Read  Reader
 }
-
-// Batch gathers the records of an answer and holds them to the bounds of a query.
-//
-//	batch := logs.NewBatch(&q)
-//	for each record that the filter selects {
-//		if !batch.Add(record) {
-//			answer.More = true // and Next stands before the record
-//			break
-//		}
-//	}
-//	answer.Records = batch.Records()
-type Batch struct {
-	records []report.Record
-	count   int
-	bytes   int
-	most    int
-	raw     bool
-}
-
-// NewBatch returns an empty batch for the answer to a query.
-func NewBatch(q *Query) *Batch {
-	return &Batch{count: q.Records, bytes: q.Bytes, most: max(q.Bytes, q.Most), raw: q.Raw}
-}
-
-// Add cleans a record (report.CleanRecord) and takes it, or returns false where it is beyond the bounds: then the batch
-// is full, and the record is for the next reading. The first record may be larger than q.Bytes, up to q.Most: so a
-// reading gets on whatever the record.
-func (b *Batch) Add(r report.Record) bool {
-	if b.Full() {
-		return false
-	}
-	if !b.raw {
-		r.Raw = ""
-	}
-	r = report.CleanRecord(r)
-	size := r.Size()
-	if size > b.bytes && (len(b.records) > 0 || size > b.most) {
-		b.bytes = 0
-		return false
-	}
-	b.bytes -= size
-	b.records = append(b.records, r)
-	return true
-}
-
-// Full reports whether the batch certainly takes no further record. Where it is not full a large one may be refused all
-// the same.
-func (b *Batch) Full() bool {
-	return len(b.records) >= b.count || b.bytes <= 0
-}
-
-// Records returns what was taken. The batch is not to be used after that.
-func (b *Batch) Records() []report.Record { return b.records }

@@ -212,8 +212,15 @@ func (s *scanner) readAttribute() {
 
 // endTag reads </name>. It ends the innermost element of that name, and those inside it that have no end.
 func (s *scanner) endTag() {
-	begin := s.pos
-	name := nameAt(s.doc[begin+2:])
+	rest := s.doc[s.pos+2:]
+	if len(s.stack) > 0 { // as nearly always
+		if open := s.stack[len(s.stack)-1]; len(rest) > len(open) && rest[len(open)] == '>' && rest[:len(open)] == open {
+			s.pos += len("</>") + len(open)
+			s.ends = 1
+			return
+		}
+	}
+	name := nameAt(rest)
 	s.pos += 2 + len(name)
 	s.space()
 	if strings.HasPrefix(s.doc[s.pos:], ">") {
@@ -254,14 +261,23 @@ func blank(text string) bool {
 // nameAt returns the name that text begins with, or "".
 func nameAt(text string) string {
 	for i := range len(text) {
-		switch c := text[i]; {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', c == '_', c == ':', c >= 0x80:
-		case i > 0 && ('0' <= c && c <= '9' || c == '-' || c == '.'):
-		default:
+		if c := text[i]; !inName(c) || i == 0 && c < ':' {
 			return text[:i]
 		}
 	}
 	return text
+}
+
+// inName reports whether a byte may stand in a name: a letter, a digit, one of "_:-.", or anything that is not ASCII.
+func inName(c byte) bool {
+	const (
+		low  = 1<<'-' | 1<<'.' | (1<<10-1)<<'0' | 1<<':'
+		high = (1<<26-1)<<('A'-64) | 1<<('_'-64) | (1<<26-1)<<('a'-64)
+	)
+	if c < 64 {
+		return uint64(low)>>c&1 != 0
+	}
+	return c >= 0x80 || uint64(high)>>(c-64)&1 != 0
 }
 
 // local returns the name of the element that has begun, without its prefix.

@@ -1,6 +1,8 @@
 package winevent
 
 import (
+	"bytes"
+	"encoding/binary"
 	"strconv"
 	"strings"
 	"unicode/utf16"
@@ -9,28 +11,32 @@ import (
 
 // clean returns text without NULs at its end, and with U+FFFD for each character that XML 1.0 forbids (section 2.2) and
 // each byte that is not UTF-8; and whether there were any of these.
-func clean(text string) (string, bool) {
-	text = strings.TrimRight(text, "\x00")
+func clean(text []byte) (string, bool) {
+	text = bytes.TrimRight(text, "\x00")
 	at := forbidden(text)
 	if at < 0 {
-		return text, false
+		return string(text), false
 	}
 	var b strings.Builder
 	b.Grow(len(text) + 16)
 	for at >= 0 {
-		b.WriteString(text[:at])
+		b.Write(text[:at])
 		b.WriteRune(utf8.RuneError)
-		_, size := utf8.DecodeRuneInString(text[at:])
+		_, size := utf8.DecodeRune(text[at:])
 		text = text[at+size:]
 		at = forbidden(text)
 	}
-	b.WriteString(text)
+	b.Write(text)
 	return b.String(), true
 }
 
 // forbidden returns the offset of the first thing that XML or UTF-8 forbids, or -1.
-func forbidden(text string) int {
+func forbidden(text []byte) int {
 	for i := 0; i < len(text); {
+		if i+8 <= len(text) && isPlain(binary.LittleEndian.Uint64(text[i:])) {
+			i += 8
+			continue
+		}
 		c := text[i]
 		if c < utf8.RuneSelf {
 			if c < ' ' && c != '\t' && c != '\n' && c != '\r' {
@@ -39,13 +45,19 @@ func forbidden(text string) int {
 			i++
 			continue
 		}
-		r, size := utf8.DecodeRuneInString(text[i:])
+		r, size := utf8.DecodeRune(text[i:])
 		if r == utf8.RuneError && size == 1 || !isCharacter(r) {
 			return i
 		}
 		i += size
 	}
 	return -1
+}
+
+// isPlain reports whether eight bytes are all ASCII and no control characters.
+func isPlain(eight uint64) bool {
+	const each, top = 0x0101_0101_0101_0101, 0x8080_8080_8080_8080
+	return (eight|(eight-' '*each))&top == 0 // a byte below ' ' borrows; so the bytes above it may seem to be, too
 }
 
 // isCharacter reports whether XML 1.0 has a character.
@@ -60,7 +72,7 @@ func isCharacter(r rune) bool {
 }
 
 // fromUTF16 returns text in UTF-8, and whether halves of surrogate pairs were replaced.
-func fromUTF16(text []uint16) (string, bool) {
+func fromUTF16(text []uint16) ([]byte, bool) {
 	for len(text) > 0 && text[len(text)-1] == 0 {
 		text = text[:len(text)-1]
 	}
@@ -85,7 +97,7 @@ func fromUTF16(text []uint16) (string, bool) {
 		}
 		b = utf8.AppendRune(b, r)
 	}
-	return string(b), halves
+	return b, halves
 }
 
 // reference says what is wrong with the references of a text.

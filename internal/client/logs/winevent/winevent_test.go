@@ -310,7 +310,7 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("%v, and it is not marked", err)
 		}
 		for _, field := range append(got.Data, report.Field{Name: got.Raw, Value: got.Message}) {
-			if forbidden(field.Name) >= 0 || forbidden(field.Value) >= 0 {
+			if forbidden([]byte(field.Name+field.Value)) >= 0 {
 				t.Fatalf("%q holds what XML forbids", field)
 			}
 		}

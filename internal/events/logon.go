@@ -1,0 +1,130 @@
+package events
+
+import (
+	"net/netip"
+	"strings"
+
+	"muster/internal/report"
+)
+
+// Outcomes of a logon.
+const (
+	Accepted = "accepted"
+	Failed   = "failed"
+)
+
+// Logon is what a record says of somebody who logged in, or failed to. What the record does not say is empty.
+type Logon struct {
+	Outcome string // Accepted or Failed
+	User    string // "alice", or `CORP\alice`; as it was given, so it may be of no account
+	Address string // from where: an IP address, or the name of a machine
+	Method  string // how: "password", "publickey", "remote desktop", "network", "Kerberos", "sudo" …
+}
+
+// LogonOf returns what a record of a channel says of a logon; false where it is about something else, or is not the one
+// record of an attempt that counts (see the package's comment). What the machine itself does is not a logon: accepted ones
+// of Windows' own accounts (SYSTEM, LOCAL SERVICE, NETWORK SERVICE, those of windows and fonts).
+//
+// A line of a file is believed as it stands. Of the journal, which knows who wrote a line, one of sshd or PAM is believed
+// where the program's own account or file could have written it.
+func LogonOf(channel string, r *report.Record) (Logon, bool) {
+	switch {
+	case channel == report.Journal || strings.HasPrefix(channel, report.FileChannel):
+		if r.Message == "" {
+			return Logon{}, false
+		}
+		l, ok := unixLogon(program(r.Source), r.Message)
+		return l, ok && genuine(r)
+	case strings.EqualFold(r.Source, "OpenSSH"): // as Windows has it: the line is in the data
+		return unixLogon(program(field(r, "process")), field(r, "payload"))
+	case !strings.EqualFold(r.Source, auditing):
+		return Logon{}, false
+	}
+	l, _, ok := windowsLogon(r)
+	return l, ok && l.Outcome != "" && !ofMachine(r, l) && !repeated(r, l)
+}
+
+// windowsLogon reads the events of logons, and why one failed. Outcome is empty where it was no decision.
+func windowsLogon(r *report.Record) (l Logon, why string, ok bool) {
+	l.User = account(r, "Target")
+	l.Address = address(field(r, "IpAddress"))
+	status := field(r, "Status")
+	switch r.Event {
+	case 4624:
+		l.Outcome = Accepted
+		l.Method = LogonType(field(r, "LogonType"))
+		l.fromWorkstation(field(r, "WorkstationName"))
+	case 4625:
+		l.Outcome = Failed
+		l.Method = LogonType(field(r, "LogonType"))
+		l.fromWorkstation(field(r, "WorkstationName"))
+		if why = reason(field(r, "SubStatus"), Status); why == "" {
+			why = reason(status, Status)
+		}
+	case 4776:
+		l.Method = "NTLM"
+		l.fromWorkstation(field(r, "Workstation"))
+		if why = reason(status, Status); why != "" {
+			l.Outcome = Failed
+		}
+	case 4768, 4771:
+		l.Method = "Kerberos"
+		code, known := hexadecimal(status)
+		if why = reason(status, Kerberos); why != "" && known && code != preauthenticationRequired && code != responseTooBig {
+			l.Outcome = Failed
+		}
+	default:
+		return Logon{}, "", false
+	}
+	return l, why, true
+}
+
+// fromWorkstation takes the name that a machine gives itself for where the logon came from, where there is no address. A
+// machine that calls itself like an address is not believed.
+func (l *Logon) fromWorkstation(name string) {
+	name = strings.TrimLeft(name, `\`)
+	if _, err := netip.ParseAddr(name); l.Address == "" && err != nil {
+		l.Address = name
+	}
+}
+
+// ofMachine says that an accepted logon is of an account that Windows has for itself.
+func ofMachine(r *report.Record, l Logon) bool {
+	if l.Outcome != Accepted {
+		return false
+	}
+	sid := field(r, "TargetUserSid")
+	switch sid {
+	case "S-1-5-18", "S-1-5-19", "S-1-5-20", `NT AUTHORITY\SYSTEM`, `NT AUTHORITY\LOCAL SERVICE`, `NT AUTHORITY\NETWORK SERVICE`:
+		return true
+	}
+	return strings.HasPrefix(sid, "S-1-5-90-") || strings.HasPrefix(sid, "S-1-5-96-")
+}
+
+// repeated says that a 4776 is of an attempt at this very machine, which wrote a 4625 of it too.
+func repeated(r *report.Record, l Logon) bool {
+	if r.Event != 4776 {
+		return false
+	}
+	name, _, _ := strings.Cut(r.Computer, ".")
+	return name != "" && strings.EqualFold(strings.TrimLeft(field(r, "Workstation"), `\`), name)
+}
+
+// account returns the account that the fields of a prefix name, with its domain if it has one.
+func account(r *report.Record, prefix string) string {
+	user := field(r, prefix+"UserName")
+	domain := field(r, prefix+"DomainName")
+	if user == "" || domain == "" {
+		return user
+	}
+	return domain + `\` + user
+}
+
+// address returns an address as people write it: an IPv4 address in the form of IPv6 as IPv4. What is none stays as it is.
+func address(text string) string {
+	a, err := netip.ParseAddr(text)
+	if err != nil {
+		return text
+	}
+	return a.Unmap().String()
+}

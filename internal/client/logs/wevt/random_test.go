@@ -105,7 +105,11 @@ func (b *books) step(t *testing.T) {
 		t.Fatalf("%d handles are left open", b.open)
 	}
 	checkAnswer(t, b.server, &a, records)
-	switch b.random.IntN(4) {
+	fate := b.random.IntN(4)
+	if fate == 1 && q.Cursor.Epoch > 0 && q.Cursor.Record == 0 {
+		fate = 0 // where nothing was read yet, a log that is cleared then can't tell what came and what did not
+	}
+	switch fate {
 	case 0: // lost
 	case 1: // the records are kept, and the cursor is not
 		b.reserve(&a)

@@ -40,7 +40,7 @@ func Clean(s Statistic) (Statistic, bool) {
 // Clean makes a report sendable as far as that is possible: statistics go through the function Clean, and those that
 // can't be sent, that there are twice, or that are more than MaxStatistics are left out; the texts are cleaned in the
 // same way and cut to their lengths. Where statistics were left out a failure of the source "report" says how many, and
-// why the first was. It returns their number. It changes the slices of the report in place.
+// why the first was. It returns their number. It changes the slices of the report in place. Logs have a Clean of their own.
 func (r *Report) Clean() int {
 	for _, text := range []*string{&r.Client, &r.OS, &r.Arch, &r.Hostname} {
 		*text = cleanText(*text, MaxText)
@@ -82,10 +82,7 @@ func cleanFailures(failures []Failure, left int, first error) []Failure {
 	failures = failures[:min(len(failures), MaxFailures)]
 	for i := range failures {
 		f := &failures[i]
-		f.Reason = cleanText(f.Reason, MaxReason)
-		if f.Reason == "" {
-			f.Reason = "no reason was given"
-		}
+		f.Reason = filled(cleanText(f.Reason, MaxReason))
 		if checkName(f.Source) != nil {
 			f.Reason = cleanText(quote(f.Source)+": "+f.Reason, MaxReason)
 			f.Source = "unknown"
@@ -220,8 +217,10 @@ func checkStatistic(s *Statistic) error {
 			return fmt.Errorf("the kind is neither %s nor %s", Gauge, Counter)
 		}
 	}
-	if strings.HasPrefix(s.Name, reserved) {
-		return fmt.Errorf("names that begin with %q are the server's own", reserved)
+	for _, own := range []string{reserved, reservedLogs} {
+		if strings.HasPrefix(s.Name, own) {
+			return fmt.Errorf("names that begin with %q are the server's own", own)
+		}
 	}
 	if d != nil {
 		if err := d.check(s); err != nil {

@@ -1,0 +1,12 @@
+// Package all lists the readers of logs that each platform has.
+package all
+
+import (
+	"muster/internal/client/logs"
+	"muster/internal/client/logs/files"
+)
+
+// Sources returns the readers of this platform's logs, no two of which take the same channel.
+func Sources() []logs.Source {
+	return append(platform(), files.Source())
+}

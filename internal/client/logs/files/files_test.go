@@ -16,6 +16,7 @@ import (
 
 	"muster/internal/client/logs/files"
 	"muster/internal/report"
+	"muster/internal/testserver"
 )
 
 func TestLinesAsTheyAreWritten(t *testing.T) {
@@ -134,11 +135,9 @@ func TestSeveralRotations(t *testing.T) {
 		},
 		"compressed": func(t *testing.T, path string, i int) { rotate(t, path, 9); compress(t, path+".1") },
 		"bzip2": func(t *testing.T, path string, i int) {
-			if _, err := exec.LookPath("bzip2"); err != nil {
-				t.Skip("there is no bzip2")
-			}
+			bzip2 := testserver.Need(t, "bzip2", "bzip2")
 			must(t, os.Rename(path, path+"-2026112"+strconv.Itoa(i)))
-			must(t, exec.Command("bzip2", path+"-2026112"+strconv.Itoa(i)).Run())
+			must(t, exec.Command(bzip2, path+"-2026112"+strconv.Itoa(i)).Run())
 		},
 		"dates": func(t *testing.T, path string, i int) {
 			must(t, os.Rename(path, path+"-2026110"+strconv.Itoa(i)))
@@ -823,6 +822,63 @@ func TestTheEndOfTheContext(t *testing.T) {
 		}
 		s.records = 3
 		s.part()
+	}
+}
+
+// interrupted is a context that does something when it is asked for the nth time whether it has ended, as readers do
+// before each piece of a file.
+type interrupted struct {
+	context.Context
+	n  int
+	do func()
+}
+
+func (i *interrupted) Err() error {
+	if i.n--; i.n == 0 {
+		i.do()
+	}
+	return i.Context.Err()
+}
+
+func TestCopyTruncateInTheMiddleOfAReading(t *testing.T) {
+	for n := 1; n < 9; n++ {
+		path := folder(t)
+		s := newServer(t, path)
+		appendTo(t, path, text(lines(0, 5)))
+		s.visit()
+		appendTo(t, path, text(lines(5, 1000)))
+		s.keep(s.ask(&interrupted{t.Context(), n, func() {
+			content, _ := os.ReadFile(path)
+			must(t, os.WriteFile(path+".1", content, 0o600))
+			must(t, os.Truncate(path, 0))
+			appendTo(t, path, text(lines(1000, 3000)))
+		}}))
+		s.want(lines(0, 3000)...)
+		s.wantNoGap()
+	}
+}
+
+// An epoch that was begun before a crash is not another file's.
+func TestACrashAndThenAnotherFile(t *testing.T) {
+	for _, read := range []string{"", "a\n"} {
+		path := folder(t)
+		s := newServer(t, path)
+		if read != "" {
+			appendTo(t, path, read)
+			s.visit()
+			rotate(t, path, 3)
+		}
+		appendTo(t, path, "b\n")
+		s.crash = func() bool { return true }
+		s.request.Fresh = 5
+		s.keep(s.ask(t.Context()))
+		s.crash = nil
+		must(t, os.Remove(path))
+		appendTo(t, path, "c\n")
+		s.visit()
+		if got := s.order[len(s.order)-1]; got != "c" || s.request.Cursor.Epoch == 5 {
+			t.Errorf("the last line is %q, in epoch %d", got, s.request.Cursor.Epoch)
+		}
 	}
 }
 

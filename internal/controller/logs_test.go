@@ -490,3 +490,51 @@ func TestStatusTellsOfLogs(t *testing.T) {
 		t.Errorf("it shows %+v, %+v", l, o.Facts.Logs)
 	}
 }
+
+// TestLogsReachTheDatabaseOnce over several processes, one of which is killed between the queue and the cursor.
+func TestLogsReachTheDatabaseOnce(t *testing.T) {
+	r := newRig(t)
+	r.config.Hosts = r.config.Hosts[:1]
+	r.config.Hosts[0].Logs = []config.Logs{{Channel: "journal"}}
+	read := func() {
+		t.Helper()
+		c := r.open()
+		defer r.close(c)
+		c.visitor = &logVisitor{
+			asked: make(map[string][]string), further: make(map[string]time.Duration), behind: map[string]bool{"h0": true},
+		}
+		s, err := c.Run(t.Context())
+		if err != nil || s.Records != 310 {
+			t.Fatalf("Run: %+v, %v", s, err)
+		}
+		r.later(time.Minute)
+	}
+	read()
+	if got := r.query("SELECT count(*) FROM logs"); got != 310 {
+		t.Fatalf("%d records are stored, want 310", got)
+	}
+
+	c := r.open()
+	journal := []report.LogRequest{{Channel: "journal"}}
+	cursor := c.logs.cursors.Requests("h0", journal)[0].Cursor
+	if cursor.Record != 310 {
+		t.Errorf("the cursor is at %+v", cursor)
+	}
+	killed := &entry.Logs{
+		Visit: "v", Sweep: r.clock(), Host: "h0", Read: r.clock(),
+		Channels: []report.Logs{records("journal", 5, 311, 330)},
+	}
+	if err := c.keeper.logs(t.Context(), killed); err != nil {
+		t.Fatal(err)
+	}
+	r.close(c)
+
+	read()
+	for query, want := range map[string]int{
+		"SELECT count(*) FROM logs": 620, "SELECT count(DISTINCT record_id) FROM logs": 620, "SELECT record_id FROM cursors": 620,
+	} {
+		if got := r.query(query); got != want {
+			t.Errorf("%s: %d, want %d", query, got, want)
+		}
+	}
+}

@@ -30,7 +30,7 @@ func find(program string) (string, bool) {
 	if path, err := exec.LookPath(program); err == nil {
 		return path, true
 	}
-	for _, folder := range []string{"/usr/sbin/", "/sbin/", "/usr/local/sbin/", "/usr/lib/openssh/"} {
+	for _, folder := range []string{"/usr/sbin/", "/sbin/", "/usr/local/sbin/", "/usr/lib/openssh/", "/usr/lib/systemd/"} {
 		if path, err := exec.LookPath(folder + program); err == nil {
 			return path, true
 		}

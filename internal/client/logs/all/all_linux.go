@@ -1,7 +1,10 @@
 package all
 
-import "muster/internal/client/logs"
+import (
+	"muster/internal/client/logs"
+	"muster/internal/client/logs/journal"
+)
 
 func platform() []logs.Source {
-	return nil
+	return []logs.Source{journal.Source()}
 }

@@ -1,0 +1,340 @@
+package wevt
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"muster/internal/client/logs"
+	"muster/internal/client/logs/winevent"
+	"muster/internal/report"
+)
+
+const (
+	batchSize = 64    // events at a time, at first
+	near      = 10000 // new records that are all read, and selected here, before Windows is asked to select
+	patience  = 10    // failures in a row after which a reading is given up: each has the query made anew
+	unread    = 16    // of the newest records, so many may be such that Windows can't render them
+)
+
+// Read reads a channel of the event log as a logs.Reader does. The log stays open.
+func Read(ctx context.Context, log Log, q logs.Query) report.Logs {
+	r := &reading{log: log, q: &q, batch: logs.NewBatch(&q), filtered: !q.Filter.IsZero(), size: batchSize}
+	err := r.read(ctx)
+	if errors.Is(err, errStopped) {
+		r.more, err = true, nil
+	}
+	answer := r.answer()
+	if err != nil {
+		answer.Trouble = trouble(q.Channel, err)
+	}
+	return answer
+}
+
+// errStopped is the end of the context: no failure, but there is more.
+var errStopped = errors.New("the time is over")
+
+// asCode is errors.As for a Code.
+func asCode(err error, code *Code) bool { return errors.As(err, code) }
+
+// reading is one call of Read.
+type reading struct {
+	log      Log
+	q        *logs.Query
+	filtered bool
+	batch    *logs.Batch
+	gaps     []report.Gap
+	more     bool
+
+	place         // where it began
+	last   passed // the last record that was read or passed over; its id alone, where it was never seen
+	moved  bool   // whether last is further than where it began
+	broken bool   // Windows could not render a record behind last
+
+	skipped bool // Windows could not render a record that stands before the one that first returned
+
+	all  bool // all records are looked at: nothing is left to Windows to select
+	size int  // of a batch
+}
+
+// passed is a record as its mark has it.
+type passed struct {
+	id   int64
+	mark string
+}
+
+// read finds where to begin and reads.
+func (r *reading) read(ctx context.Context) error {
+	if isQueryList(r.q.Filter.XPath) {
+		if err := checkQueryList(r.q.Filter.XPath, r.q.Channel); err != nil {
+			return queryError{err}
+		}
+	}
+	newest, err := r.newest(ctx)
+	if err != nil {
+		return err
+	}
+	if newest.ID == 0 {
+		r.beginEmpty()
+		return nil
+	}
+	if err := r.begin(ctx, &newest); err != nil {
+		return err
+	}
+	if r.last.id < newest.ID {
+		r.all = r.q.Filter.XPath == "" && (!r.filtered || newest.ID-r.last.id <= near)
+		if err := r.records(ctx, &newest); err != nil {
+			return err
+		}
+	}
+	if selected := r.filtered && !r.all; !r.more && (r.last.id == newest.ID || selected && r.last.id < newest.ID) {
+		r.passOver(&newest)
+	}
+	return nil
+}
+
+// passOver moves to the newest record: what lies before it and was not read is not selected.
+func (r *reading) passOver(newest *report.Record) {
+	if r.broken && r.last.id < newest.ID {
+		r.gap(newest.ID)
+	}
+	r.moveTo(newest)
+}
+
+// records reads until the end, or until the batch is full.
+func (r *reading) records(ctx context.Context, newest *report.Record) error {
+	var results Results
+	shut := func() {
+		if results != nil {
+			results.Close()
+			results = nil
+		}
+	}
+	defer shut()
+	failures := 0
+	for !r.more {
+		before := r.last.id
+		err := error(nil)
+		if results == nil {
+			results, err = r.open(ctx)
+		}
+		if err == nil {
+			err = r.next(ctx, results, newest)
+		}
+		if r.last.id > before {
+			failures = 0
+		}
+		if err == nil {
+			continue
+		}
+		if errors.Is(err, NoMoreItems) {
+			return r.rotated(ctx, newest, true)
+		}
+		if errors.Is(err, InvalidOperation) && failures > 0 {
+			return r.rotated(ctx, newest, true) // the same from new results: this is how this Windows says that there is no more
+		}
+		if failures++; !r.remedy(err) || failures > patience {
+			return err
+		}
+		shut()
+	}
+	return nil
+}
+
+// remedy reports whether a failure is one after which the query is made anew, and sees to it that it is another one where
+// that helps.
+func (r *reading) remedy(err error) bool {
+	var code Code
+	if !asCode(err, &code) {
+		return false
+	}
+	switch {
+	case code == InvalidBound:
+		r.size = max(1, r.size/2)
+		return true
+	case passing(err):
+		return true
+	case code.ofQuery() && !r.all && r.q.Filter.XPath == "":
+		r.all = true // a filter of ours, and a Windows that does not take it
+		return true
+	}
+	return false
+}
+
+// passing reports whether a failure may be gone with new results.
+func passing(err error) bool {
+	return errors.Is(err, ResultStale) || errors.Is(err, InvalidBound) || errors.Is(err, InvalidOperation)
+}
+
+// open makes the query behind the last record. A position is better than a condition on the id, for which Windows goes
+// through the log from its beginning. But whether the position is the right one is only known by the record that is there.
+func (r *reading) open(ctx context.Context) (Results, error) {
+	var s Selection
+	if !r.all {
+		s.Filter = &r.q.Filter
+	}
+	if r.last.id == 0 {
+		return r.log.Query(r.q.Channel, s)
+	}
+	results, err := r.log.Query(r.q.Channel, s)
+	if err != nil {
+		return nil, err
+	}
+	record, err := r.at(ctx, results, r.last.id)
+	if err == nil && record.ID == r.last.id {
+		return results, nil
+	}
+	results.Close()
+	if errors.Is(err, errStopped) {
+		return nil, err
+	}
+	s.Above = r.last.id
+	return r.log.Query(r.q.Channel, s)
+}
+
+// next takes one batch of events.
+func (r *reading) next(ctx context.Context, results Results, newest *report.Record) error {
+	if ctx.Err() != nil {
+		return errStopped
+	}
+	events := make([]Event, min(r.size, max(1, r.q.Records)))
+	n, err := results.Next(ctx, events)
+	if errors.Is(err, Timeout) && ctx.Err() != nil {
+		return errStopped
+	}
+	defer closeAll(events[:n])
+	if err == nil {
+		err = r.rotated(ctx, newest, false)
+	}
+	if err != nil {
+		return err
+	}
+	for _, event := range events[:n] {
+		if ctx.Err() != nil {
+			return errStopped
+		}
+		if err := r.take(event); err != nil || r.more {
+			return err
+		}
+	}
+	return nil
+}
+
+func closeAll(events []Event) {
+	for _, e := range events {
+		e.Close()
+	}
+}
+
+// rotated notes what is gone of the records that Windows has to go through, where it selects: those older than the oldest
+// that were not looked at when the last batch was asked for. At the end of the results, ended, those behind the newest that
+// there was at the beginning are the next reading's matter.
+func (r *reading) rotated(ctx context.Context, newest *report.Record, ended bool) error {
+	if r.all {
+		return nil
+	}
+	oldest, err := r.oldest(ctx)
+	gone := oldest - 1
+	if oldest == 0 || ended && gone > newest.ID { // 0: cleared
+		gone = newest.ID
+	}
+	if err == nil && gone > r.last.id && r.promised {
+		r.gap(gone)
+	}
+	return err
+}
+
+// take takes one event into the batch, or passes it over.
+func (r *reading) take(event Event) error {
+	record, err := render(event)
+	if err != nil || record.ID == 0 {
+		var code Code
+		if asCode(err, &code) && code.ofResults() {
+			return err
+		}
+		r.broken = true
+		return nil
+	}
+	if record.ID <= r.last.id {
+		return nil // Windows stands before where we were
+	}
+	here := passed{record.ID, mark(&record)}
+	if r.q.Filter.Match(&record) {
+		r.finish(event, &record)
+		if r.more = !r.batch.Add(record); r.more {
+			return nil
+		}
+	}
+	if (r.all || r.broken) && r.promised && record.ID > r.last.id+1 {
+		r.gap(record.ID - 1)
+	}
+	r.last, r.moved, r.broken, r.promised = here, true, false, true
+	r.more = r.batch.Full() || len(r.gaps) >= report.MaxGaps
+	return nil
+}
+
+// finish adds to a record what its XML does not say.
+func (r *reading) finish(event Event, record *report.Record) {
+	if record.Time.IsZero() {
+		record.Time = r.q.Now.UTC()
+	}
+	if !r.q.Messages || record.Message != "" {
+		return
+	}
+	words, err := event.Words(record.Source)
+	if err != nil {
+		return // many publishers have none, or are not installed any more; the record is complete without
+	}
+	record.Message = words.Message
+	if len(words.Keywords) > 0 {
+		record.Keywords = strings.Join(words.Keywords, "; ")
+	}
+}
+
+// gap notes that the records behind the last one, up to this id, are missing.
+func (r *reading) gap(to int64) {
+	first := r.last.id + 1
+	reason := "the records were gone before they were read: rotated away, or the log was cleared"
+	if r.broken {
+		reason = "Windows can't render the records"
+	}
+	if n := len(r.gaps); n > 0 && r.gaps[n-1].Epoch == r.epoch && r.gaps[n-1].Last >= first-1 && r.gaps[n-1].Last > 0 {
+		r.gaps[n-1].Last = max(to, r.gaps[n-1].Last) // the log goes faster than the reading
+		return
+	}
+	r.gaps = append(r.gaps, report.Gap{Epoch: r.epoch, First: first, Last: to, Possible: r.filtered, Reason: reason})
+}
+
+// moveTo makes a record the last one.
+func (r *reading) moveTo(record *report.Record) {
+	r.last, r.moved, r.broken = passed{record.ID, mark(record)}, true, false
+}
+
+// answer is what the report says. A reading that did not move leaves everything as it was: the next one begins it anew.
+func (r *reading) answer() report.Logs {
+	if !r.moved {
+		return report.Logs{Channel: r.q.Channel, Epoch: r.q.Cursor.Epoch, Next: r.q.Cursor, More: r.more}
+	}
+	a := report.Logs{
+		Channel: r.q.Channel, Epoch: r.epoch, Begun: r.identity, Why: r.why,
+		Records: r.batch.Records(), Gaps: r.gaps, More: r.more,
+		Next: report.Cursor{Epoch: r.epoch, Record: r.last.id, Position: r.last.mark},
+	}
+	if r.why != "" && a.Begun == "" {
+		a.Begun = identity(r.last)
+	}
+	return a
+}
+
+// render returns an event as a record. What is malformed in its XML is no error where it has an id.
+func render(event Event) (report.Record, error) {
+	document, err := event.XML()
+	if err != nil {
+		return report.Record{}, err
+	}
+	record, err := winevent.ParseUTF16(document)
+	if record.ID > 0 {
+		err = nil
+	}
+	return record, err
+}

@@ -1,0 +1,400 @@
+package wevt_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"muster/internal/client/logs/wevt"
+	"muster/internal/report"
+)
+
+func TestEveryRecordComesOnce(t *testing.T) {
+	l := &fakeLog{t: t}
+	s := newServer(report.Filter{})
+	l.write(200)
+	if a := s.read(t, l, 70); a.Why != "first reading" || !a.More || a.Epoch != 1 || len(a.Records) != 70 {
+		t.Fatalf("%s, more %v, epoch %d, %d records", a.Why, a.More, a.Epoch, len(a.Records))
+	}
+	s.readAll(t, l, 70)
+	l.write(30)
+	s.readAll(t, l, 7)
+	if a := s.read(t, l, 7); len(a.Records) != 0 || a.Next != s.request.Cursor {
+		t.Fatalf("%d records of a log without new ones", len(a.Records))
+	}
+	wantIDs(t, s.records[1], span(1, 230))
+	if len(s.gaps) > 0 {
+		t.Errorf("gaps %+v", s.gaps)
+	}
+	for i, r := range s.records[1] {
+		if r.Raw != l.records[i].xml {
+			t.Fatalf("record %d is %s, the log has %s", r.ID, r.Raw, l.records[i].xml)
+		}
+	}
+}
+
+func TestFirstReading(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		since time.Duration
+		want  []int64
+	}{
+		{"from now on", 0, nil},
+		{"the last hour", time.Hour, span(8, 10)},
+		{"the last minute", time.Minute, nil},
+		{"everything", report.SinceAll, span(4, 10)},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			l := &fakeLog{t: t}
+			for id := int64(4); id <= 10; id++ {
+				l.add(id, now.Add(-time.Duration(11-id)*20*time.Minute), 0)
+			}
+			s := newServer(report.Filter{})
+			s.request.Since = test.since
+			s.readAll(t, l, 100)
+			wantIDs(t, s.records[1], test.want)
+			l.write(2) // follows, whatever the first reading took
+			s.readAll(t, l, 100)
+			wantIDs(t, s.records[1], append(test.want, 11, 12))
+			if len(s.gaps) > 0 {
+				t.Errorf("gaps %+v: nobody was promised what is older", s.gaps)
+			}
+		})
+	}
+}
+
+// What comes into an empty log is read from its first record on, although only what is new is wanted of a log.
+func TestAnEmptyLog(t *testing.T) {
+	l := &fakeLog{t: t}
+	s := newServer(report.Filter{})
+	s.request.Since = 0
+	first := s.query(10)
+	a := wevt.Read(t.Context(), l, first)
+	if a.Epoch != 1 || a.Next != (report.Cursor{Epoch: 1}) || a.Begun == "" {
+		t.Fatalf("%+v", a)
+	}
+	l.add(4000, now, 0) // the ids of a log that was cleared go on
+	again := first      // the answer's cursor was not kept
+	again.Fresh, again.Begun = 2, report.Epoch{Number: 1, Identity: a.Begun}
+	if b := wevt.Read(t.Context(), l, again); b.Epoch != 1 || len(b.Records) != 1 {
+		t.Fatalf("%+v", b)
+	}
+	s.keep(&a)
+	s.readAll(t, l, 10)
+	wantIDs(t, s.records[1], span(4000, 4000))
+	if len(s.gaps) > 0 {
+		t.Errorf("gaps %+v", s.gaps)
+	}
+	l.records = nil
+	if a := s.read(t, l, 10); a.Next.Record != 4000 || a.Begun != "" || a.Trouble != nil {
+		t.Errorf("the log is empty again: %+v", a)
+	}
+}
+
+func TestRotation(t *testing.T) {
+	l := &fakeLog{t: t}
+	s := newServer(report.Filter{})
+	l.write(10)
+	s.readAll(t, l, 100)
+	l.write(20)
+	l.rotate(5)
+	s.readAll(t, l, 100)
+	wantIDs(t, s.records[1], append(span(1, 10), span(26, 30)...))
+	wantGaps(t, s, report.Gap{Epoch: 1, First: 11, Last: 25})
+	l.write(3)
+	l.rotate(3) // all that was read is gone, and nothing else
+	s.readAll(t, l, 100)
+	wantIDs(t, s.records[1][15:], span(31, 33))
+	wantGaps(t, s, report.Gap{Epoch: 1, First: 11, Last: 25})
+}
+
+func wantGaps(t *testing.T, s *server, want ...report.Gap) {
+	t.Helper()
+	got := slices.Clone(s.gaps)
+	for i := range got {
+		if got[i].Reason == "" {
+			t.Errorf("the gap %+v has no reason", got[i])
+		}
+		got[i].Reason = ""
+	}
+	if !slices.Equal(got, want) {
+		t.Fatalf("gaps %+v, want %+v", got, want)
+	}
+}
+
+// The ids of a log that is cleared go on: the first is that of the record that says so.
+func TestAClearedLog(t *testing.T) {
+	for _, read := range []int{10, 7} {
+		l := &fakeLog{t: t}
+		s := newServer(report.Filter{})
+		l.write(read)
+		s.readAll(t, l, 100)
+		l.write(11 - read) // up to 11, which is the record of the clearing
+		l.rotate(1)
+		s.readAll(t, l, 100)
+		if len(s.records) != 1 {
+			t.Fatalf("%d epochs", len(s.records))
+		}
+		if read == 10 {
+			wantGaps(t, s)
+		} else {
+			wantGaps(t, s, report.Gap{Epoch: 1, First: 8, Last: 10})
+		}
+	}
+}
+
+func TestALogMadeAnew(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		n    int
+		why  string
+	}{
+		{"with lower ids", 5, "went back"},
+		{"with as many records", 10, "another record's"},
+		{"with more records", 15, "another record's"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			l := &fakeLog{t: t}
+			s := newServer(report.Filter{})
+			l.write(10)
+			s.readAll(t, l, 100)
+			l.records = nil
+			for id := range test.n {
+				l.add(int64(id+1), now, 7)
+			}
+			a := s.read(t, l, 3)
+			if !strings.Contains(a.Why, test.why) || a.Epoch != 2 {
+				t.Fatalf("epoch %d, why %q", a.Epoch, a.Why)
+			}
+			s.readAll(t, l, 3)
+			wantIDs(t, s.records[2], span(1, int64(test.n)))
+			wantGaps(t, s, report.Gap{Epoch: 1, First: 11, Possible: true})
+		})
+	}
+}
+
+// The same record in other words (a fraction of other length) is the same record.
+func TestAnUpgradeOfWindows(t *testing.T) {
+	l := &fakeLog{t: t}
+	s := newServer(report.Filter{})
+	l.write(10)
+	s.readAll(t, l, 100)
+	for i := range l.records {
+		l.records[i].xml = strings.Replace(l.records[i].xml, "000000000Z", "0000000Z", 1)
+	}
+	l.write(1)
+	if a := s.read(t, l, 100); a.Begun != "" || len(a.Records) != 1 {
+		t.Errorf("%+v", a)
+	}
+}
+
+// An answer is kept in the queue and its cursor is not: the same records get the same ids again, also when the time from
+// which on they are wanted has gone on.
+func TestAnAnswerThatWasHalfKept(t *testing.T) {
+	l := &fakeLog{t: t}
+	l.write(20)
+	s := newServer(report.Filter{})
+	first := wevt.Read(t.Context(), l, s.query(8))
+	q := s.query(8)
+	q.Fresh, q.Begun = 2, report.Epoch{Number: 1, Identity: first.Begun}
+	l.rotate(16) // part of them is gone
+	again := wevt.Read(t.Context(), l, q)
+	if again.Epoch != 1 || again.Begun != first.Begun || again.Records[0].ID != 5 {
+		t.Errorf("epoch %d, begun %q, records %v", again.Epoch, again.Begun, ids(again.Records))
+	}
+	l.rotate(10) // all of them, and more
+	again = wevt.Read(t.Context(), l, q)
+	if want := (report.Gap{Epoch: 1, First: 9, Last: 10, Reason: again.Gaps[0].Reason}); again.Epoch != 1 || again.Gaps[0] != want {
+		t.Errorf("epoch %d, gaps %+v", again.Epoch, again.Gaps)
+	}
+	l.records = nil
+	for id := range 20 {
+		l.add(int64(id+1), now, 3)
+	}
+	if again = wevt.Read(t.Context(), l, q); again.Epoch != 2 {
+		t.Errorf("epoch %d of another log", again.Epoch)
+	}
+}
+
+func TestAGapInTheMidst(t *testing.T) {
+	l := &fakeLog{t: t}
+	s := newServer(report.Filter{})
+	l.write(300)
+	batches := 0
+	l.after = func(call string) {
+		if call == "next" {
+			if batches++; batches == 5 { // while it reads
+				l.write(200)
+				l.rotate(100)
+				l.stale++
+			}
+		}
+	}
+	s.readAll(t, l, 1000)
+	if len(s.gaps) != 1 || s.gaps[0].Last != 400 || s.gaps[0].Possible {
+		t.Fatalf("gaps %+v", s.gaps)
+	}
+	wantIDs(t, s.records[1], append(span(1, s.gaps[0].First-1), span(401, 500)...))
+}
+
+func TestARecordThatCannotBeRendered(t *testing.T) {
+	for _, filter := range []report.Filter{{}, {XPath: "*[System[Level=1]]"}} {
+		l := &fakeLog{t: t, xpath: func(*report.Record) bool { return true }}
+		s := newServer(filter)
+		l.write(10)
+		l.records[4].broken = true
+		l.records[9].broken = true
+		s.readAll(t, l, 100)
+		l.write(1)
+		s.readAll(t, l, 100)
+		want := append(append(span(1, 4), span(6, 9)...), 11)
+		wantIDs(t, s.records[1], want)
+		possible := !filter.IsZero()
+		wantGaps(t, s, report.Gap{Epoch: 1, First: 5, Last: 5, Possible: possible}, report.Gap{Epoch: 1, First: 10, Last: 10, Possible: possible})
+	}
+}
+
+func TestTrouble(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		call  string
+		err   error
+		kind  report.TroubleKind
+		words string
+	}{
+		{"access denied", "query", wevt.AccessDenied, report.TroubleDenied, "Event Log Readers"},
+		{"no channel", "query", wevt.ChannelNotFound, report.TroubleAbsent, "no such channel"},
+		{"malformed channel", "query", wevt.InvalidChannelPath, report.TroubleAbsent, "malformed"},
+		{"bad query", "query", wevt.InvalidQuery, report.TroubleQuery, "query"},
+		{"no reason", "query", wevt.Code(0), report.TroubleFailed, "not why"},
+		{"no service", "next", wevt.ServerUnavailable, report.TroubleFailed, "service"},
+		{"no service when rendering", "xml", wevt.ServerUnavailable, report.TroubleFailed, "service"},
+		{"no message table", "next", wevt.MessageNotFound, report.TroubleFailed, "15027"},
+		{"stale for ever", "next", wevt.ResultStale, report.TroubleFailed, "changed"},
+		{"too large for ever", "next", wevt.InvalidBound, report.TroubleFailed, "batch"},
+		{"lacking function", "query", wevt.ProcNotFound, report.TroubleUnsupported, "lacks"},
+		{"out of time", "next", wevt.Timeout, report.TroubleSlow, "too long"},
+		{"not of Windows", "query", errors.New("odd"), report.TroubleFailed, "odd"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			l := &fakeLog{t: t}
+			l.write(100)
+			s := newServer(report.Filter{})
+			s.read(t, l, 10)
+			cursor := s.request.Cursor
+			l.fail = func(call string) error {
+				if call == test.call {
+					return test.err
+				}
+				return nil
+			}
+			a := s.read(t, l, 100)
+			wantTrouble(t, &a, test.kind, test.words)
+			if a.Next != cursor || a.More || len(a.Records) > 0 {
+				t.Errorf("%+v", a)
+			}
+			l.fail = nil
+			s.readAll(t, l, 100)
+			wantIDs(t, s.records[1], span(1, 100))
+		})
+	}
+}
+
+func TestTroubleInTheMidstKeepsWhatWasRead(t *testing.T) {
+	l := &fakeLog{t: t}
+	l.write(200)
+	s := newServer(report.Filter{})
+	calls := 0
+	l.fail = func(call string) error {
+		if call == "xml" {
+			if calls++; calls == 100 {
+				return wevt.ServerUnavailable
+			}
+		}
+		return nil
+	}
+	a := s.read(t, l, 1000)
+	wantTrouble(t, &a, report.TroubleFailed, "1722")
+	if n := len(a.Records); n < 64 || n > 100 || a.Next.Record != int64(n) || a.More {
+		t.Fatalf("%d records, next %+v", n, a.Next)
+	}
+	s.readAll(t, l, 1000)
+	wantIDs(t, s.records[1], span(1, 200))
+}
+
+func TestBatchesThatAreTooLarge(t *testing.T) {
+	for _, most := range []int{1, 2, 5, 16, 33} {
+		l := &fakeLog{t: t, most: most}
+		l.write(150)
+		s := newServer(report.Filter{})
+		s.readAll(t, l, 1000)
+		wantIDs(t, s.records[1], span(1, 150))
+		wantGaps(t, s)
+	}
+}
+
+func TestTheEndOfTheContext(t *testing.T) {
+	l := &fakeLog{t: t}
+	l.write(200)
+	s := newServer(report.Filter{})
+	ctx, cancel := context.WithCancel(t.Context())
+	calls := 0
+	l.after = func(call string) {
+		if call == "xml" {
+			if calls++; calls == 90 {
+				cancel()
+			}
+		}
+	}
+	a := wevt.Read(ctx, l, s.query(1000))
+	if n := len(a.Records); !a.More || a.Trouble != nil || n < 64 || n > 90 || l.open != 0 {
+		t.Fatalf("%d records, more %v, %+v, %d open", n, a.More, a.Trouble, l.open)
+	}
+	s.keep(&a)
+	l.after = nil
+	s.readAll(t, l, 1000)
+	wantIDs(t, s.records[1], span(1, 200))
+
+	a = wevt.Read(ctx, l, s.query(10))
+	if !a.More || a.Next != s.request.Cursor || a.Trouble != nil {
+		t.Errorf("a reading without time: %+v", a)
+	}
+}
+
+func TestMessages(t *testing.T) {
+	l := &fakeLog{t: t}
+	l.write(3)
+	s := newServer(report.Filter{})
+	calls := 0
+	l.after = func(call string) {
+		if call == "words" {
+			calls++
+		}
+	}
+	s.readAll(t, l, 10)
+	if calls != 0 || s.records[1][0].Message != "" {
+		t.Fatalf("%d texts were formatted that nobody wants", calls)
+	}
+	l.write(1)
+	s.request.Messages = true
+	s.request.Filter.Providers = []string{"source0"}
+	l.write(2)
+	s.readAll(t, l, 10)
+	got := s.records[1][3:]
+	if len(got) != 2 || got[0].Message != "said by Source0" || got[0].Keywords != "Audit Success; Classic" || calls != 2 {
+		t.Fatalf("%+v, %d calls", got, calls)
+	}
+	l.fail = func(call string) error {
+		if call == "words" {
+			return wevt.MessageNotFound
+		}
+		return nil
+	}
+	l.write(2)
+	if a := s.read(t, l, 10); len(a.Records) != 1 || a.Trouble != nil {
+		t.Errorf("without its message a record is lost: %+v", a)
+	}
+}

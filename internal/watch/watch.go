@@ -31,6 +31,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -40,6 +41,7 @@ import (
 	"muster/internal/mail"
 	"muster/internal/outbox"
 	"muster/internal/queue"
+	"muster/internal/report"
 	"muster/internal/store"
 )
 
@@ -115,6 +117,8 @@ type Watch struct {
 // watched is what the configuration says of a host.
 type watched struct {
 	limits    []alert.Limit
+	events    []eventRule
+	records   []recordRule
 	groups    string
 	receivers []string
 }
@@ -172,6 +176,11 @@ func (w *Watch) forget() {
 			w.announce(context.Background(), n.Alert, host)
 		}
 	}
+	for host, logs := range w.state.allLogs() {
+		if _, known := w.watched[host]; !known && logs.keep(&watched{}) {
+			w.state.putLogs(host, logs)
+		}
+	}
 }
 
 // Run evaluates what is reported until ctx ends.
@@ -196,6 +205,8 @@ func (w *Watch) work(ctx context.Context, entries []queue.Entry) bool {
 		switch e.Kind {
 		case entry.KindVisit:
 			w.visited(ctx, e)
+		case entry.KindLogs:
+			w.logged(ctx, e)
 		case entry.KindSweep:
 			s, err := entry.DecodeSweep(e.Data)
 			if err != nil {
@@ -246,13 +257,15 @@ func (w *Watch) visited(ctx context.Context, e queue.Entry) {
 		o.Text = fmt.Sprintf("%s: %s; %s", v.Stage, v.Error, v.Advice)
 	} else {
 		o.Statistics = v.Report.Statistics
-		o.Incomplete = len(v.Report.Failures) > 0
+		// A log that can't be read keeps no statistic of the host's from being there.
+		o.Incomplete = slices.ContainsFunc(v.Report.Failures, func(f report.Failure) bool { return f.Source != "logs" })
 	}
-	w.evaluate(ctx, o, v.Started, v.Sweep, e.Number)
+	w.evaluate(ctx, o, v, e.Number)
 }
 
-// evaluate judges an observation that the entry of this number brought.
-func (w *Watch) evaluate(ctx context.Context, o alert.Observation, at, sweep time.Time, number uint64) {
+// evaluate judges an observation that the entry of this number brought; what v says of it beyond that are the times, and
+// which visit it was. Limits on log records are judged apart from all others.
+func (w *Watch) evaluate(ctx context.Context, o alert.Observation, v *entry.Visit, number uint64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	host, known := w.watched[o.Host]
@@ -262,11 +275,32 @@ func (w *Watch) evaluate(ctx context.Context, o alert.Observation, at, sweep tim
 	if w.state.has(o.Host, number) {
 		return
 	}
-	next, notices := alert.Evaluate(host.limits, w.state.open(o.Host), o, at)
-	w.state.replace(o.Host, next)
+	open, matches := apart(w.state.open(o.Host))
+	next, notices := alert.Evaluate(host.limits, open, o, v.Started)
+	w.state.replace(o.Host, append(next, matches...))
 	if len(next) > 0 {
 		w.nudge()
 	}
+	if len(matches) > 0 {
+		notices = append(notices, w.revisit(v)...)
+	}
+	w.note(ctx, notices, v.Sweep, o.Host)
+}
+
+// apart returns the alerts on log records apart from all others.
+func apart(open []alert.Alert) (others, matches []alert.Alert) {
+	for _, a := range open {
+		if a.Statistic == report.LogsMatches {
+			matches = append(matches, a)
+		} else {
+			others = append(others, a)
+		}
+	}
+	return others, matches
+}
+
+// note counts and logs what happened to alerts in a sweep. mu is held.
+func (w *Watch) note(ctx context.Context, notices []alert.Notice, sweep time.Time, host string) {
 	counts := w.count(sweep)
 	for _, n := range notices {
 		if n.Alert.Phase == alert.Firing {
@@ -274,7 +308,7 @@ func (w *Watch) evaluate(ctx context.Context, o alert.Observation, at, sweep tim
 		} else {
 			counts.Ended++
 		}
-		w.announce(ctx, n.Alert, o.Host)
+		w.announce(ctx, n.Alert, host)
 	}
 }
 

@@ -17,9 +17,9 @@ type LogQuery struct {
 	Levels   []report.Level // any of these; empty: all
 	Since    time.Time      // not before that time; zero: from the first on
 	Until    time.Time      // before that time; zero: to the last
-	User     string         // of this user, or of the logon of this account, in whatever case; empty: of all
+	User     string         // of this user, or of the logon of this account, with a domain or without, in whatever case; empty: of all
 	Address  string         // of logons from there; empty: of all
-	Logon    string         // LogonAccepted, LogonFailed; empty: whether they are of logons or not
+	Logon    string         // LogonAccepted, LogonFailed, LogonAny; empty: whether they are of logons or not
 	Text     string         // somewhere in message, data, source, user or computer, in whatever case; empty: any
 
 	// After and Upto are positions: what was stored after the one and not after the other; 0: whenever. With After the
@@ -37,9 +37,12 @@ const (
 	LogonFailed   = "failed"
 )
 
+// LogonAny asks for logons of either outcome.
+const LogonAny = "any"
+
 // LogLine is a record, or a gap: what was gone before it was read.
 type LogLine struct {
-	Position int64 // where it is in the order in which records and gaps were stored; from 1
+	Position int64 // where it is in the order in which records and gaps were stored; from 2
 	Host     string
 	Channel  string
 	Epoch    int64
@@ -61,7 +64,7 @@ type LogGap struct {
 }
 
 // Logs returns the lines that a query selects. It reads as the lines are taken, in statements that each look at a bounded
-// number of rows and take a bounded time, and holds some megabytes of them at most; nothing is held open while the caller
+// number of rows and take a bounded time, and holds 2 MiB of them, or as much of each of up to 16 hosts or events; nothing is held open while the caller
 // works on a line, however long that takes. What is stored or deleted meanwhile may be among the lines or not.
 //
 // To follow, ask for LogEnd, and for the lines up to it; and again and again for a new LogEnd, and for the lines after the
@@ -76,7 +79,7 @@ func (s *Store) Logs(ctx context.Context, q LogQuery) iter.Seq2[LogLine, error] 
 	}
 }
 
-// LogEnd returns the last position that has been given; 0: none yet. Lines at or before it are all there to be read:
+// LogEnd returns the last position that has been given, or 1 where none was. Lines at or before it are all there to be read:
 // positions are given in the order in which transactions end.
 //
 // Errors: ErrUnavailable, or ctx's.

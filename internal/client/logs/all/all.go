@@ -1,9 +1,12 @@
 // Package all lists the readers of logs that each platform has.
 package all
 
-import "muster/internal/client/logs"
+import (
+	"muster/internal/client/logs"
+	"muster/internal/client/logs/files"
+)
 
-// Sources returns the readers of this platform's logs. The first that takes a channel reads it.
+// Sources returns the readers of this platform's logs, no two of which take the same channel.
 func Sources() []logs.Source {
-	return platform()
+	return append(platform(), files.Source())
 }

@@ -1,7 +1,10 @@
 package all
 
-import "muster/internal/client/logs"
+import (
+	"muster/internal/client/logs"
+	"muster/internal/client/logs/wevt"
+)
 
 func platform() []logs.Source {
-	return nil
+	return []logs.Source{wevt.Source()}
 }

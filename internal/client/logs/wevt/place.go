@@ -33,12 +33,13 @@ const (
 // beginEmpty begins with a log without records. If it was never read before, whatever comes is to be read: that would not
 // be known if the epoch began later.
 func (r *reading) beginEmpty() {
-	if r.q.Cursor.Epoch != 0 {
+	begun := r.q.Begun
+	if r.q.Cursor.Epoch != 0 || begun.Number != 0 && begun.Identity != empty {
 		return
 	}
 	r.place = place{epoch: r.q.Fresh, why: firstReading, identity: empty}
-	if r.q.Begun.Identity == empty {
-		r.epoch = r.q.Begun.Number
+	if begun.Number != 0 {
+		r.epoch = begun.Number
 	}
 	r.moved = true
 }
@@ -149,9 +150,16 @@ func (r *reading) number(ctx context.Context, oldest int64, newest *report.Recor
 	return id, nil
 }
 
-// newest returns the newest record that can be rendered; one without an id where there is none.
+// newest returns the newest record that can be rendered; one without an id where there is none. One that is older than what
+// was read would mean that ids went back, which is not so where a newer one can't be rendered.
 func (r *reading) newest(ctx context.Context) (report.Record, error) {
-	return r.first(ctx, Selection{NewestFirst: true}, unread)
+	r.skipped = false
+	record, err := r.first(ctx, Selection{NewestFirst: true}, unread)
+	begun, _, _ := parseIdentity(r.q.Begun.Identity)
+	if err == nil && r.skipped && record.ID < max(r.q.Cursor.Record, begun) {
+		err = errUnreadable
+	}
+	return record, err
 }
 
 // oldest returns the id of the oldest record; 0 where there is none.
@@ -208,9 +216,12 @@ func (r *reading) first(ctx context.Context, s Selection, of int) (report.Record
 	var record report.Record
 	var err error
 	for range patience {
-		if record, err = r.tryFirst(ctx, s, of); !errors.Is(err, ResultStale) && !errors.Is(err, InvalidBound) {
-			break
+		if record, err = r.tryFirst(ctx, s, of); !passing(err) {
+			return record, err
 		}
+	}
+	if errors.Is(err, InvalidOperation) {
+		err = nil // this is how this Windows says that there is none
 	}
 	return record, err
 }
@@ -229,6 +240,7 @@ func (r *reading) tryFirst(ctx context.Context, s Selection, of int) (report.Rec
 		if err != nil || record.ID != 0 {
 			return record, err
 		}
+		r.skipped = true
 	}
 	return report.Record{}, errUnreadable
 }
@@ -241,8 +253,6 @@ func one(ctx context.Context, results Results) (report.Record, error) {
 	var events [1]Event
 	n, err := results.Next(ctx, events[:])
 	switch {
-	case errors.Is(err, InvalidOperation):
-		return report.Record{}, NoMoreItems
 	case errors.Is(err, Timeout) && ctx.Err() != nil:
 		return report.Record{}, errStopped
 	case err != nil:

@@ -51,6 +51,8 @@ type reading struct {
 	moved  bool   // whether last is further than where it began
 	broken bool   // Windows could not render a record behind last
 
+	skipped bool // Windows could not render a record that stands before the one that first returned
+
 	all  bool // all records are looked at: nothing is left to Windows to select
 	size int  // of a batch
 }
@@ -109,7 +111,7 @@ func (r *reading) records(ctx context.Context, newest *report.Record) error {
 		}
 	}
 	defer shut()
-	failures := 0
+	failures, ends := 0, 0
 	for !r.more {
 		before := r.last.id
 		err := error(nil)
@@ -120,13 +122,16 @@ func (r *reading) records(ctx context.Context, newest *report.Record) error {
 			err = r.next(ctx, results, newest)
 		}
 		if r.last.id > before {
-			failures = 0
+			failures, ends = 0, 0
 		}
 		if err == nil {
 			continue
 		}
-		if errors.Is(err, NoMoreItems) {
-			return nil
+		if errors.Is(err, InvalidOperation) {
+			ends++ // the same from new results: this is how this Windows says that there is no more
+		}
+		if errors.Is(err, NoMoreItems) || ends > 1 {
+			return r.rotated(ctx, newest, true)
 		}
 		if failures++; !r.remedy(err) || failures > patience {
 			return err
@@ -147,13 +152,18 @@ func (r *reading) remedy(err error) bool {
 	case code == InvalidBound:
 		r.size = max(1, r.size/2)
 		return true
-	case code == ResultStale:
+	case passing(err):
 		return true
 	case code.ofQuery() && !r.all && r.q.Filter.XPath == "":
 		r.all = true // a filter of ours, and a Windows that does not take it
 		return true
 	}
 	return false
+}
+
+// passing reports whether a failure may be gone with new results.
+func passing(err error) bool {
+	return errors.Is(err, ResultStale) || errors.Is(err, InvalidBound) || errors.Is(err, InvalidOperation)
 }
 
 // open makes the query behind the last record. A position is better than a condition on the id, for which Windows goes
@@ -192,14 +202,12 @@ func (r *reading) next(ctx context.Context, results Results, newest *report.Reco
 	if errors.Is(err, Timeout) && ctx.Err() != nil {
 		return errStopped
 	}
-	if errors.Is(err, InvalidOperation) && n == 0 {
-		err = NoMoreItems
-	}
 	defer closeAll(events[:n])
-	if r.filtered && !r.all && (err == nil || errors.Is(err, NoMoreItems)) {
-		if err := r.rotated(ctx, newest); err != nil {
-			return err
-		}
+	if err == nil {
+		err = r.rotated(ctx, newest, false)
+	}
+	if err != nil {
+		return err
 	}
 	for _, event := range events[:n] {
 		if ctx.Err() != nil {
@@ -209,7 +217,7 @@ func (r *reading) next(ctx context.Context, results Results, newest *report.Reco
 			return err
 		}
 	}
-	return err
+	return nil
 }
 
 func closeAll(events []Event) {
@@ -218,12 +226,16 @@ func closeAll(events []Event) {
 	}
 }
 
-// rotated notes what is gone of the records that Windows had to go through: those older than the oldest that were not looked
-// at when the last batch was asked for.
-func (r *reading) rotated(ctx context.Context, newest *report.Record) error {
+// rotated notes what is gone of the records that Windows has to go through, where it selects: those older than the oldest
+// that were not looked at when the last batch was asked for. At the end of the results, ended, those behind the newest that
+// there was at the beginning are the next reading's matter.
+func (r *reading) rotated(ctx context.Context, newest *report.Record, ended bool) error {
+	if r.all {
+		return nil
+	}
 	oldest, err := r.oldest(ctx)
-	gone := min(oldest-1, newest.ID)
-	if oldest == 0 { // cleared
+	gone := oldest - 1
+	if oldest == 0 || ended && gone > newest.ID { // 0: cleared
 		gone = newest.ID
 	}
 	if err == nil && gone > r.last.id && r.promised {
@@ -253,7 +265,7 @@ func (r *reading) take(event Event) error {
 			return nil
 		}
 	}
-	if r.all && r.promised && record.ID > r.last.id+1 {
+	if (r.all || r.broken) && r.promised && record.ID > r.last.id+1 {
 		r.gap(record.ID - 1)
 	}
 	r.last, r.moved, r.broken, r.promised = here, true, false, true

@@ -1,0 +1,283 @@
+package files
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"slices"
+	"time"
+
+	"muster/internal/client/logs/syslog"
+	"muster/internal/report"
+)
+
+// first reads where nothing was read before.
+func (r *reading) first() error {
+	var err error
+	if r.files, err = family(r.path); err != nil {
+		return err
+	}
+	if done, err := r.firstAgain(); done || err != nil {
+		return err
+	}
+	if r.q.Since != 0 {
+		if done, err := r.firstOld(); done || err != nil {
+			return err
+		}
+	}
+	return r.firstNow()
+}
+
+// firstAgain begins where the answer began that was perhaps kept, so that its records get the same ids and none of what
+// followed it is passed over, however long ago that was.
+func (r *reading) firstAgain() (done bool, err error) {
+	known, ok := r.begun()
+	if !ok {
+		return false, nil
+	}
+	for i := range r.files {
+		done, err := r.with(i, func(o *opened) (bool, error) {
+			if !known.of(o) {
+				return false, nil
+			}
+			return true, r.begin(o, start{offset: known.start}, firstReading)
+		})
+		if done || errors.Is(err, errMoved) {
+			return done, err
+		}
+	}
+	return false, nil
+}
+
+// with opens a file for a function.
+func (r *reading) with(index int, f func(*opened) (bool, error)) (bool, error) {
+	o, err := r.files[index].open()
+	if err != nil {
+		return false, err
+	}
+	defer o.close()
+	return f(o)
+}
+
+const firstReading = "first reading"
+
+// firstOld begins with the oldest line that is wanted of those that are there, if there is one.
+func (r *reading) firstOld() (done bool, err error) {
+	cutoff := r.q.Now.Add(-r.q.Since)
+	var skipped []string
+	for i := range r.files {
+		if r.q.Since > 0 && r.files[i].written.Before(cutoff) {
+			continue // all its lines are older
+		}
+		done, err := r.with(i, func(o *opened) (bool, error) { return r.firstOf(o, cutoff) })
+		if done {
+			for _, reason := range skipped {
+				r.gap(r.answer.Epoch, 1, reason)
+			}
+			return true, err
+		}
+		if errors.Is(err, errMoved) || r.ctx.Err() != nil || err != nil && r.files[i].live {
+			return false, err
+		}
+		if err != nil {
+			skipped = append(skipped, err.Error())
+		}
+	}
+	return false, nil
+}
+
+// firstOf begins with a file's oldest line that is wanted, if it has one.
+func (r *reading) firstOf(o *opened, cutoff time.Time) (done bool, err error) {
+	offset, found, err := r.wanted(o, cutoff)
+	if err != nil || !found {
+		return false, err
+	}
+	if copying, err := r.isBeingCopied(o); err != nil || copying {
+		return true, err // soon it will be known which of the two is to be read
+	}
+	return true, r.begin(o, start{offset: offset}, firstReading)
+}
+
+// wanted returns where in a file the first reading begins.
+func (r *reading) wanted(o *opened, cutoff time.Time) (offset int64, found bool, err error) {
+	if r.q.Since < 0 {
+		found, err = r.readable(o)
+		return 0, found, err
+	}
+	return r.after(o, cutoff)
+}
+
+// firstNow begins with what is written from now on: at the end of the live file, or of its last whole line. Where there
+// is no file yet, or an empty one, that is its beginning.
+func (r *reading) firstNow() error {
+	if n := len(r.files); n > 0 && r.files[n-1].live {
+		o, err := r.files[n-1].open()
+		if err != nil {
+			return err
+		}
+		defer o.close()
+		from, err := lastLine(o)
+		if err != nil {
+			return err
+		}
+		return r.begin(o, from, firstReading)
+	}
+	at := position{
+		file: unknownFile, head: fingerprintOf(nil), tail: fingerprintOf(nil), written: r.q.Now,
+	}
+	r.answer.Epoch, r.answer.Why = r.q.Fresh, firstReading
+	r.answer.Begun = identity{unknownFile, fingerprintOf(nil), r.q.Now.UnixNano()}.String()
+	r.answer.Next = report.Cursor{Epoch: r.q.Fresh, Position: at.String()}
+	r.answer.Trouble = r.absent()
+	return nil
+}
+
+// absent is the trouble with a file that is not there.
+func (r *reading) absent() *report.Trouble {
+	return trouble(&fs.PathError{Op: "open", Path: r.path, Err: fs.ErrNotExist})
+}
+
+// fromNothing goes on where a reading found no file, or one in which there was nothing yet. All that was written since
+// is of its epoch, up to the first file's end. The file's identity on the disk says nothing here: it may be another's.
+func (r *reading) fromNothing(at position) error {
+	var err error
+	if r.files, err = family(r.path); err != nil {
+		return err
+	}
+	// A file that was written to in the same instant may be the one.
+	at.written = at.written.Add(-1)
+	next, skipped, err := r.successor(r.older(at) - 1)
+	if err != nil || next == nil {
+		r.noteAbsence()
+		return err
+	}
+	defer next.close()
+	for _, reason := range skipped {
+		r.gap(r.q.Cursor.Epoch, 1, reason)
+	}
+	return r.goOnFrom(slices.IndexFunc(r.files, func(e entry) bool { return e.path == next.path }), next, at, exact)
+}
+
+// older returns how many of the rotated files were last written to before the position was taken, and so have nothing
+// that was not read.
+func (r *reading) older(at position) int {
+	n := 0
+	for n < len(r.files) && !r.files[n].live && !r.files[n].written.After(at.written) {
+		n++
+	}
+	return n
+}
+
+// lost begins anew where the position can't be found, with the oldest file that was written to since. As long as there
+// is nothing in any it waits: so the gap is told once.
+func (r *reading) lost(at position, reason string) error {
+	next, skipped, err := r.successor(r.older(at) - 1)
+	if err != nil || next == nil {
+		r.noteAbsence()
+		return err
+	}
+	defer next.close()
+	r.gap(r.q.Cursor.Epoch, at.offset+1, reason)
+	for _, reason := range skipped {
+		r.gap(r.q.Cursor.Epoch, at.offset+1, reason)
+	}
+	return r.begin(next, start{}, reason)
+}
+
+// noteAbsence says in the answer that the live file is not there, if it is not.
+func (r *reading) noteAbsence() {
+	if n := len(r.files); r.answer.Trouble == nil && (n == 0 || !r.files[n-1].live) {
+		r.answer.Trouble = r.absent()
+	}
+}
+
+// lastLine returns where what is written to a file from now on begins: behind its last line end. A last line that is
+// longer than a record may be is passed over.
+func lastLine(o *opened) (start, error) {
+	info, err := o.f.Stat()
+	if err != nil {
+		return start{}, err
+	}
+	size := info.Size()
+	if _, err := o.seek(max(0, size-longest)); err != nil {
+		return start{}, err
+	}
+	from := o.at
+	last, err := o.upTo(int(size - from))
+	if err != nil {
+		return start{}, err
+	}
+	if i := bytes.LastIndexByte(last, '\n'); i >= 0 {
+		return start{offset: from + int64(i) + 1}, nil
+	}
+	if from > 0 {
+		return start{offset: from + int64(len(last)), inside: true}, nil
+	}
+	return start{}, nil
+}
+
+// near is how close after the place that is looked for a search in a file ends, and how far it looks for a time.
+const near = 256 << 10
+
+// after returns where in a file the first line begins that says a time not before the cutoff. Lines without a time are of
+// the line before them, so a file without any times has none. A plain file is searched by halving, which takes its lines
+// to be in the order of their times.
+func (r *reading) after(o *opened, cutoff time.Time) (offset int64, found bool, err error) {
+	var low int64
+	if o.packed == "" {
+		for high := o.info.Size(); high-low > near; {
+			middle := low + (high-low)/2
+			at, where, err := r.timeFrom(o, middle, middle+near)
+			if err != nil {
+				return 0, false, err
+			}
+			switch {
+			case at.IsZero() || !at.Before(cutoff):
+				high = middle
+			default:
+				low = where
+			}
+		}
+	}
+	return r.firstFrom(o, low, cutoff)
+}
+
+// timeFrom returns the time of the first line that begins in a part of a file and says one, and where it begins; or no
+// time.
+func (r *reading) timeFrom(o *opened, from, to int64) (at time.Time, where int64, err error) {
+	if _, err := o.seek(from); err != nil {
+		return at, 0, err
+	}
+	s := newScanner(r.ctx, o, from > 0) // most likely inside a line
+	for {
+		l, ok, err := s.next(false)
+		if err != nil || !ok || l.offset >= to {
+			return at, 0, err
+		}
+		if at := r.timeOf(o, &l); !at.IsZero() {
+			return at, l.offset, nil
+		}
+	}
+}
+
+// firstFrom returns where the first line from an offset on begins that says a time not before the cutoff.
+func (r *reading) firstFrom(o *opened, from int64, cutoff time.Time) (offset int64, found bool, err error) {
+	if _, err := o.seek(from); err != nil {
+		return 0, false, err
+	}
+	s := newScanner(r.ctx, o, false)
+	for {
+		l, ok, err := s.next(false)
+		if err != nil || !ok {
+			return 0, false, err
+		}
+		if at := r.timeOf(o, &l); !at.IsZero() && !at.Before(cutoff) {
+			return l.offset, true, nil
+		}
+	}
+}
+
+// timeOf returns the time that a line says, or none.
+func (r *reading) timeOf(o *opened, l *line) time.Time {
+	return syslog.Parse(string(l.text[:min(len(l.text), 200)]), latest(r.q.Now, o.info), time.Local).Time
+}

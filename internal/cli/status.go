@@ -185,11 +185,14 @@ func latest(h store.HostStatus, statistic string) string {
 func alertsOf(h store.HostStatus) string {
 	var names []string
 	for _, a := range sorted(h.Alerts) {
-		name := a.Statistic
-		if a.Instance != "" {
-			name += " " + printable(a.Instance)
+		switch {
+		case a.Statistic == report.LogsMatches:
+			names = append(names, shortChannel(printable(a.Instance)))
+		case a.Instance != "":
+			names = append(names, a.Statistic+" "+printable(a.Instance))
+		default:
+			names = append(names, a.Statistic)
 		}
-		names = append(names, name)
 	}
 	if len(names) > 2 {
 		names = append(names[:2], fmt.Sprintf("and %d more", len(names)-2))
@@ -198,12 +201,15 @@ func alertsOf(h store.HostStatus) string {
 }
 
 func alertInWords(a store.Alert, now time.Time) string {
+	since := fmt.Sprintf("limit %s, since %s (%s)", a.Limit, a.Since.Local().Format("2006-01-02 15:04:05"), ago(a.Since, now))
+	if a.Statistic == report.LogsMatches {
+		return fmt.Sprintf("%s of %s, %s\n    %s", count(int(a.Value), "record"), printable(a.Instance), since, printable(a.Text))
+	}
 	series := a.Statistic
 	if a.Instance != "" {
 		series += " " + printable(a.Instance)
 	}
-	words := fmt.Sprintf("%s is %s, limit %s, since %s (%s)", series, report.FormatValue(a.Value, a.Unit), a.Limit,
-		a.Since.Local().Format("2006-01-02 15:04:05"), ago(a.Since, now))
+	words := fmt.Sprintf("%s is %s, %s", series, report.FormatValue(a.Value, a.Unit), since)
 	if a.Text != "" {
 		words += ": " + printable(a.Text)
 	}

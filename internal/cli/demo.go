@@ -71,7 +71,7 @@ func (c demoCommand) Run(ctx context.Context, env Env) (err error) {
 		return err
 	}
 	heading(env.Stdout, "muster status")
-	if err := printStatus(env.Stdout, hosts, time.Now()); err != nil {
+	if err := printStatus(env.Stdout, hosts, nil, time.Now()); err != nil {
 		return err
 	}
 	for _, m := range post.Mails() {

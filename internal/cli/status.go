@@ -53,7 +53,7 @@ func (c statusCommand) Run(ctx context.Context, env Env) error {
 	overview, unknown := controller.Inspect(ctx, cfg)
 	if c.JSON {
 		err = writeJSON(env.Stdout, statusResult{Hosts: statusJSON(hosts), Server: overview})
-	} else if err = printStatus(env.Stdout, hosts, time.Now()); err == nil {
+	} else if err = printStatus(env.Stdout, hosts, unreadLogs(overview), time.Now()); err == nil {
 		printOverview(env.Stdout, overview, time.Now())
 	}
 	if unknown != nil {
@@ -127,8 +127,9 @@ func selectHosts(hosts []store.HostStatus, names []string) ([]store.HostStatus, 
 	return selected, nil
 }
 
-// printStatus prints a table, as wide as w where that is a terminal, and below it what is wrong with each host in words.
-func printStatus(w io.Writer, hosts []store.HostStatus, now time.Time) error {
+// printStatus prints a table, as wide as w where that is a terminal, and below it what is wrong with each host in words: but
+// for the logs that are said to be unread elsewhere, with the reason.
+func printStatus(w io.Writer, hosts []store.HostStatus, unread map[logName]bool, now time.Time) error {
 	if err := printTable(w, hosts, now, widthOf(w)); err != nil {
 		return err
 	}
@@ -141,6 +142,9 @@ func printStatus(w io.Writer, hosts []store.HostStatus, now time.Time) error {
 		for _, a := range sorted(h.Alerts) {
 			if a.Statistic == alert.VisitFailed && h.Kind != "" {
 				continue // said already
+			}
+			if a.Statistic == report.LogsFailed && unread[logName{h.Host, a.Instance}] {
+				continue
 			}
 			words = append(words, fmt.Sprintf("%s: %s\n", printable(h.Host), alertInWords(a, now)))
 		}

@@ -20,8 +20,11 @@ func LogAdvice(channel string, kind report.TroubleKind) string {
 		}
 		return "add the user who logs in to the local group \"Event Log Readers\""
 	case report.TroubleAbsent:
-		if isFile {
+		switch {
+		case isFile:
 			return "correct the path, or take this log out of the configuration for hosts that have no such file"
+		case channel == report.Journal:
+			return "take the journal out of the configuration for hosts that run no systemd; on others see Storage= in journald.conf"
 		}
 		return "correct the channel's name (wevtutil el lists them on Windows), or take it out for hosts that have none"
 	case report.TroubleQuery:

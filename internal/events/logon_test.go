@@ -83,7 +83,7 @@ func TestLogonsOfLines(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			for _, channel := range []string{"journal", "file:/var/log/auth.log"} {
 				got, ok := LogonOf(channel, line(test.program, test.message))
-				if ok != (test.want != Logon{}) || ok && got != test.want {
+				if ok != (test.want != Logon{}) || got != test.want {
 					t.Errorf("%s: %+v %v, want %+v", channel, got, ok, test.want)
 				}
 			}
@@ -184,7 +184,7 @@ func TestLogonsOfWindows(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			got, ok := LogonOf("Security", test.record)
-			if ok != (test.want != Logon{}) || ok && got != test.want {
+			if ok != (test.want != Logon{}) || got != test.want {
 				t.Errorf("%+v %v, want %+v", got, ok, test.want)
 			}
 			if words := Describe(test.record); words != test.words {

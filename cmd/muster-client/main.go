@@ -22,6 +22,7 @@ import (
 	"syscall"
 
 	"muster/internal/client"
+	"muster/internal/client/logs/all"
 	"muster/internal/client/stats"
 	"muster/internal/report"
 )
@@ -70,6 +71,7 @@ func visit() int {
 		Version:   version,
 		Directory: ownFolder(),
 		Sources:   stats.Sources(),
+		Logs:      all.Sources(),
 	})
 	if err != nil {
 		log.Error("no report", "err", err)

@@ -55,12 +55,14 @@ func build(path, goos, goarch string) error {
 // own is where the packages of ours that the client may link have their sources, seen from here, and their names.
 func own() map[string]string {
 	return map[string]string{
-		".":                           "muster/cmd/muster-client",
-		"../../internal/client":       "muster/internal/client",
-		"../../internal/client/bound": "muster/internal/client/bound",
-		"../../internal/client/stats": "muster/internal/client/stats",
-		"../../internal/report":       "muster/internal/report",
-		"../../internal/seal":         "muster/internal/seal",
+		".":                              "muster/cmd/muster-client",
+		"../../internal/client":          "muster/internal/client",
+		"../../internal/client/bound":    "muster/internal/client/bound",
+		"../../internal/client/stats":    "muster/internal/client/stats",
+		"../../internal/client/logs":     "muster/internal/client/logs",
+		"../../internal/client/logs/all": "muster/internal/client/logs/all",
+		"../../internal/report":          "muster/internal/report",
+		"../../internal/seal":            "muster/internal/seal",
 	}
 }
 

@@ -25,7 +25,7 @@ type checkCommand struct {
 func (checkCommand) Help() string {
 	return `Checks the configuration, visits every host, and looks whether queue, database and mail server can be used. A visit goes
 through all stages, uploads the client where it is missing, and reads a report; but nothing is stored, held against limits or
-mailed. The database is not created or migrated. It may run beside "muster serve". A password that was refused before is sent
+mailed. Of logs that are configured it looks whether they can be read, and keeps none of it. The database is not created or migrated. It may run beside "muster serve". A password that was refused before is sent
 once more by each check: it is a person who asks.
 
 Each problem is one line, with one of advice; hosts that fail for the same reason are one problem. docs/failures.md lists
@@ -34,7 +34,7 @@ the kinds of failure.
 With hosts or groups only those are visited. With one host the whole conversation is shown: addresses, the host's version and
 key, algorithms, how the login went, every command and file, the client's log, and the time of each stage; without secrets.
 
-Exit status: 0 all well; 1 some hosts failed, or it was interrupted; 2 usage or configuration; 3 the queue, the database or
+Exit status: 0 all well; 1 some hosts failed, or a log can't be read, or it was interrupted; 2 usage or configuration; 3 the queue, the database or
 the mail server could not be used.`
 }
 
@@ -60,7 +60,7 @@ func (c checkCommand) Run(ctx context.Context, env Env) error {
 	}
 	checked := controller.Check(ctx, o)
 	p.Close()
-	problems := problemsOf(checked, hosts)
+	problems := append(problemsOf(checked, hosts), logProblems(checked, hosts)...)
 	if c.JSON {
 		err = writeJSON(env.Stdout, checkJSONOf(cfg, checked, problems))
 	} else {
@@ -87,10 +87,15 @@ func statusOfCheck(c *controller.Checked) error {
 	switch {
 	case slices.ContainsFunc(c.Parts, func(p controller.Part) bool { return p.Err != nil }) && !c.Cancelled:
 		return &exitError{status: exitUnusable}
-	case c.Cancelled, slices.ContainsFunc(c.Visits, func(v *visit.Visit) bool { return v.Failure != nil }):
+	case c.Cancelled, slices.ContainsFunc(c.Visits, func(v *visit.Visit) bool { return v.Failure != nil || inTrouble(v) }):
 		return &exitError{status: exitHosts}
 	}
 	return nil
+}
+
+// inTrouble tells whether a log of the host can't be read.
+func inTrouble(v *visit.Visit) bool {
+	return slices.ContainsFunc(v.Logs, func(l visit.ChannelRead) bool { return l.Trouble != nil })
 }
 
 // chooseHosts returns the hosts that are named, or lie in a group that is, in the order of the configuration; all where nothing is named.
@@ -155,8 +160,12 @@ func printChecked(w io.Writer, cfg *config.Config, c *controller.Checked, proble
 
 // summaryOf is the last line of a check.
 func summaryOf(cfg *config.Config, c *controller.Checked, problems []problem) string {
-	failed, reasons := 0, 0
+	failed, reasons, unread := 0, 0, 0
 	for _, p := range problems {
+		if p.Part == partLogs {
+			unread += len(p.Hosts)
+			continue
+		}
 		if failed += len(p.Hosts); len(p.Hosts) > 0 {
 			reasons++
 		}
@@ -176,6 +185,9 @@ func summaryOf(cfg *config.Config, c *controller.Checked, problems []problem) st
 		text += "; not well: " + strings.Join(unusable, ", ")
 	case len(c.Parts) > 0:
 		text += "; queue, database and mail are well"
+	}
+	if unread > 0 {
+		text += "; " + count(unread, "log") + " can't be read"
 	}
 	if n := len(cfg.Warnings); n > 0 {
 		text += "; " + count(n, "warning")

@@ -75,6 +75,19 @@ func printOutcome(w io.Writer, v *visit.Visit) {
 			printable(v.Failure.Help()))
 		return
 	}
+	for i := range v.Logs {
+		l := &v.Logs[i]
+		if l.Trouble != nil {
+			fmt.Fprintf(w, "FAIL  log %s: %s (%s)\n      %s\n", printable(l.Channel), printable(l.Trouble.Text), l.Trouble.Kind,
+				printable(visit.LogAdvice(l.Channel, l.Trouble.Kind)))
+			continue
+		}
+		more := ""
+		if l.More {
+			more = ", and more to be read"
+		}
+		fmt.Fprintf(w, "ok    log %s: %s%s\n", printable(l.Channel), count(l.Records, "record"), more)
+	}
 	fmt.Fprintf(w, "ok    %s in %s\n", count(len(v.Report.Statistics), "statistic"), v.Took.Round(time.Millisecond))
 }
 
@@ -87,7 +100,31 @@ type conversationResult struct {
 	Sent       int64              `json:"sent"`
 	Received   int64              `json:"received"`
 	Statistics int                `json:"statistics"`
+	Logs       []logResult        `json:"logs"`
 	Failure    *failureResult     `json:"failure"` // null: there is a report
+}
+
+// logResult is how a log was read.
+type logResult struct {
+	Log     string `json:"log"`
+	Records int    `json:"records"` // that came, and were not kept
+	More    bool   `json:"more"`
+	Kind    string `json:"kind,omitempty"` // of what is wrong; empty: it can be read
+	Error   string `json:"error,omitempty"`
+	Advice  string `json:"advice,omitempty"`
+}
+
+func logsJSON(v *visit.Visit) []logResult {
+	logs := make([]logResult, 0, len(v.Logs))
+	for i := range v.Logs {
+		l := &v.Logs[i]
+		r := logResult{Log: l.Channel, Records: l.Records, More: l.More}
+		if t := l.Trouble; t != nil {
+			r.Kind, r.Error, r.Advice = string(t.Kind), t.Text, visit.LogAdvice(l.Channel, t.Kind)
+		}
+		logs = append(logs, r)
+	}
+	return logs
 }
 
 type stepResult struct {
@@ -104,7 +141,7 @@ func stepJSON(s visit.Step) stepResult {
 func conversationJSON(v *visit.Visit, steps []stepResult) conversationResult {
 	result := conversationResult{
 		Host: v.Host, Address: v.Address, Steps: steps, Stages: make(map[string]float64), Seconds: v.Took.Seconds(),
-		Sent: v.Sent, Received: v.Received,
+		Sent: v.Sent, Received: v.Received, Logs: logsJSON(v),
 	}
 	for _, t := range v.Stages {
 		result.Stages[string(t.Stage)] = t.Took.Seconds()

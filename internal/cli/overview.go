@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"muster/internal/controller"
+	"muster/internal/visit"
 )
 
 // aloneMost is how many hosts that are left alone are named.
@@ -36,9 +37,38 @@ func printOverview(w io.Writer, o *controller.Overview, now time.Time) {
 			line("    %s %s: %s", d.Kind, printable(d.ID), printable(d.Reason))
 		}
 	}
+	printLogs(w, o, now)
 	printMails(w, o)
 	if o.Serving != nil {
 		printServing(w, o.Serving)
+	}
+}
+
+// logsMost is how many logs that are behind or can't be read are named.
+const logsMost = 20
+
+// printLogs says which logs are behind or can't be read.
+func printLogs(w io.Writer, o *controller.Overview, now time.Time) {
+	if o.Facts.Logs.Paused {
+		fmt.Fprintln(w, "logs: they are not read for now, since the queue is filling up; they wait on their hosts")
+	}
+	for i, l := range o.Undone.Logs {
+		if i == logsMost {
+			fmt.Fprintf(w, "logs: and %s more; --json has them\n", count(len(o.Undone.Logs)-i, "log"))
+			break
+		}
+		name := printable(l.Host) + ": log " + printable(l.Channel)
+		if l.Trouble != "" {
+			fmt.Fprintf(w, "%s: can't be read since %s (%s): %s\n    %s\n", name, l.Since.Local().Format(time.DateTime), l.Trouble,
+				printable(l.Text), printable(visit.LogAdvice(l.Channel, l.Trouble)))
+		}
+		if !l.Behind.IsZero() {
+			upTo := ""
+			if !l.Newest.IsZero() {
+				upTo = ", read up to the records of " + l.Newest.Local().Format(time.DateTime)
+			}
+			fmt.Fprintf(w, "%s: behind since %s (%s)%s\n", name, l.Behind.Local().Format(time.DateTime), ago(l.Behind, now), upTo)
+		}
 	}
 }
 

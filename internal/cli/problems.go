@@ -12,14 +12,16 @@ import (
 	"muster/internal/config"
 	"muster/internal/controller"
 	"muster/internal/failure"
+	"muster/internal/visit"
 )
 
 // problem is something that a person has to see to: a part of the server, or hosts that fail for one reason.
 type problem struct {
-	Part   string   `json:"part"` // queue database mail, or hosts
+	Part   string   `json:"part"` // queue database mail, hosts or logs
 	Hosts  []string `json:"hosts,omitempty"`
 	Stage  string   `json:"stage,omitempty"`
 	Kind   string   `json:"kind,omitempty"`
+	Log    string   `json:"log,omitempty"` // the channel that can't be read, where the part is logs
 	Error  string   `json:"error"`
 	Advice string   `json:"advice"`
 }
@@ -37,6 +39,9 @@ func (p problem) String() string {
 	names := strings.Join(p.Hosts, ", ")
 	if n := len(p.Hosts); n > namesAll {
 		names = fmt.Sprintf("%d hosts (%s and %d more)", n, strings.Join(p.Hosts[:namesFirst], ", "), n-namesFirst)
+	}
+	if p.Part == partLogs {
+		return fmt.Sprintf("%s: log %s: %s", names, p.Log, p.Error)
 	}
 	return fmt.Sprintf("%s: %s: %s", names, p.Stage, p.Error)
 }
@@ -91,6 +96,46 @@ func problemsOf(c *controller.Checked, hosts []config.Host) []problem {
 			p.Advice = "compare their fingerprints with the hosts' own (ssh-keygen -lf on each), and record them: muster trust"
 		case p.Advice != advice:
 			p.Advice = impersonal(advice, h)
+		}
+	}
+	return problems
+}
+
+// partLogs is the part of problems with logs that can't be read, on hosts that are well otherwise.
+const partLogs = "logs"
+
+// logProblems returns which logs can't be read, those of one name and for one reason as one problem, in the order in which
+// they were met.
+func logProblems(c *controller.Checked, hosts []config.Host) []problem {
+	configured := make(map[string]*config.Host, len(hosts))
+	for i := range hosts {
+		configured[hosts[i].Name] = &hosts[i]
+	}
+	type cause struct{ channel, kind, text string }
+	place := make(map[cause]int)
+	var problems []problem
+	for _, v := range c.Visits {
+		for i := range v.Logs {
+			l := &v.Logs[i]
+			if l.Trouble == nil {
+				continue
+			}
+			key := cause{l.Channel, string(l.Trouble.Kind), l.Trouble.Text}
+			if h := configured[v.Host]; h != nil {
+				key.text = impersonal(key.text, h)
+			}
+			at, known := place[key]
+			if !known {
+				at = len(problems)
+				place[key] = at
+				problems = append(problems, problem{
+					Part: partLogs, Log: l.Channel, Kind: key.kind, Error: l.Trouble.Text, Advice: visit.LogAdvice(l.Channel, l.Trouble.Kind),
+				})
+			}
+			p := &problems[at]
+			if p.Hosts = append(p.Hosts, v.Host); p.Error != l.Trouble.Text {
+				p.Error = key.text
+			}
 		}
 	}
 	return problems

@@ -18,6 +18,7 @@ type progress struct {
 	stderr  io.Writer
 	visible bool
 	failed  atomic.Int64 // visits of the sweep; the bar reads it whenever it is drawn
+	records atomic.Int64 // log records of the sweep; likewise
 
 	mu   sync.Mutex
 	bars *mpb.Progress // what draws; nil: no sweep is shown
@@ -61,13 +62,14 @@ func (p *progress) SweepStarted(_ context.Context, s visit.Sweep) {
 	}
 	p.Close()
 	p.failed.Store(0)
+	p.records.Store(0)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.bars = mpb.New(mpb.WithOutput(p.stderr), mpb.WithWidth(40), mpb.WithAutoRefresh())
 	p.bar = p.bars.New(int64(s.Hosts), mpb.BarStyle(),
 		mpb.BarRemoveOnComplete(),
 		mpb.PrependDecorators(decor.Name("visiting "), decor.CountersNoUnit("%d/%d ")),
-		mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return p.failures() })),
+		mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return p.came() + p.failures() })),
 	)
 }
 
@@ -81,6 +83,9 @@ func (p *progress) Visited(_ context.Context, v *visit.Visit) {
 	if v.Failure != nil {
 		p.failed.Add(1)
 	}
+	for i := range v.Logs {
+		p.records.Add(int64(v.Logs[i].Records))
+	}
 	p.bar.Increment()
 }
 
@@ -88,6 +93,15 @@ func (p *progress) Visited(_ context.Context, v *visit.Visit) {
 func (p *progress) SweepEnded(context.Context, visit.Sweep) error {
 	p.Close()
 	return nil
+}
+
+// came says how many log records the sweep has brought.
+func (p *progress) came() string {
+	records := int(p.records.Load())
+	if records == 0 {
+		return ""
+	}
+	return " " + count(records, "log record")
 }
 
 func (p *progress) failures() string {

@@ -132,8 +132,12 @@ func printSummary(w io.Writer, s controller.Summary) {
 	if s.Cancelled {
 		stopped = ", then stopped"
 	}
-	fmt.Fprintf(w, "%s visited in %s%s: %d reported, %d failed; %s\n", hosts, s.Took.Round(time.Millisecond), stopped,
-		s.Visited, len(s.Failed), alertsLine(s))
+	records := ""
+	if s.Records > 0 {
+		records = ", " + count(s.Records, "log record")
+	}
+	fmt.Fprintf(w, "%s visited in %s%s: %d reported, %d failed%s; %s\n", hosts, s.Took.Round(time.Millisecond), stopped,
+		s.Visited, len(s.Failed), records, alertsLine(s))
 }
 
 // visited returns how many visits told something of their host. The others were broken off, or did not begin.
@@ -172,6 +176,7 @@ type sweepResult struct {
 	Visited   int             `json:"visited"` // of them; fewer where the sweep was stopped
 	Reported  int             `json:"reported"`
 	Failed    []failureResult `json:"failed"`
+	Records   int             `json:"records"` // log records that came home
 	Alerts    int             `json:"alerts"`
 	Raised    int             `json:"raised"`
 	Ended     int             `json:"ended"`
@@ -190,7 +195,7 @@ type failureResult struct {
 func summaryJSON(s controller.Summary) sweepResult {
 	result := sweepResult{
 		Sweep: s.Sweep, Seconds: s.Took.Seconds(), Hosts: s.Hosts, Visited: visited(s), Reported: s.Visited, Failed: []failureResult{},
-		Alerts: s.Firing, Raised: s.Raised, Ended: s.Ended, Cancelled: s.Cancelled,
+		Records: s.Records, Alerts: s.Firing, Raised: s.Raised, Ended: s.Ended, Cancelled: s.Cancelled,
 	}
 	for _, v := range s.Failed {
 		result.Failed = append(result.Failed, failureJSON(v))

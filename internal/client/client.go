@@ -1,4 +1,5 @@
-// Package client is one pass on a host: it reads a request, takes the statistics, and gives back a sealed report.
+// Package client is one pass on a host: it reads a request, takes the statistics and reads the log records that it asks for,
+// and gives back a sealed report.
 //
 // It is made of functions, one after the other: receive the request, collect, marshal, seal, deliver. It keeps nothing
 // between passes, listens on nothing, starts nothing that outlives it, and writes nothing but the report: to standard
@@ -11,13 +12,15 @@
 // A source that fails, panics or hangs is a failure in the report, beside what the others gave. The pass ends within the
 // deadline of the request, and at once where the server goes away, which is seen by the end of standard input: a client
 // never outlives its visit. It ends even where a source, or the other end of its output, never will. A report that is
-// too large is cut, and says so.
+// too large is cut, and says so. Log records, which a visit can bring in several parts, are never cut: what is not in this
+// report is for the next, and the report says where that is to begin. A channel that can't be read is a failure, too.
 //
 // The request's key and nonce are used for the seal alone and are in no log, error, file or child's environment.
 //
 // # Concurrency
 //
-// Sources are read beside each other, each for at most a bounded time. What is stuck in the kernel cannot be ended: Run
+// Sources are read beside each other, each for at most a bounded time, and the logs beside them, one channel after the other
+// in half of the deadline. What is stuck in the kernel cannot be ended: Run
 // leaves such a goroutine behind (see package bound), and the process is to end when Run has returned.
 package client
 
@@ -35,6 +38,7 @@ import (
 	"time"
 
 	"muster/internal/client/bound"
+	"muster/internal/client/logs"
 	"muster/internal/client/stats"
 	"muster/internal/report"
 	"muster/internal/seal"
@@ -50,7 +54,7 @@ var (
 	ErrDeadline = errors.New("the deadline passed before the report was delivered")
 )
 
-// Options are what a pass works with. All but Directory are needed.
+// Options are what a pass works with. All but Directory and Logs are needed.
 type Options struct {
 	Stdin     io.Reader      // the request on one line; then nothing more, until its end says stop
 	Stdout    io.Writer      // takes the frame of the report
@@ -58,6 +62,7 @@ type Options struct {
 	Version   string         // of the client, for the report
 	Directory string         // where a file that the request asks for is made: the client's own folder; empty: nothing is written
 	Sources   []stats.Source // what there is to read: stats.Sources()
+	Logs      []logs.Source  // the logs that there are: all.Sources()
 }
 
 // Run makes one pass and returns when the report is delivered or cannot be. It ends early, and promptly, when ctx or
@@ -83,7 +88,7 @@ func Run(ctx context.Context, o Options) error {
 		stop(fmt.Errorf("%w: standard input ended", ErrStopped))
 	}()
 
-	r, err := collect(ctx, request, o.Sources)
+	r, err := collect(ctx, request, &o)
 	if err != nil {
 		return err
 	}
@@ -142,6 +147,7 @@ func receive(ctx context.Context, input *bufio.Reader, until time.Time) (*report
 func newReport(request *report.Request) *report.Report {
 	hostname, _ := os.Hostname() // informative; a report without it is better than none
 	return &report.Report{
+		Time:     time.Now().UTC(),
 		Visit:    request.Visit,
 		Host:     request.Host,
 		OS:       runtime.GOOS,
@@ -156,7 +162,7 @@ func pack(request *report.Request, r *report.Report) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("write the report: %w", err)
 	}
-	to := seal.Binding{Host: request.Host, Visit: request.Visit}
+	to := seal.Binding{Host: request.Host, Visit: request.Visit, Part: uint32(request.Part)}
 	sealed, err := seal.Seal(request.Key, request.Nonce, to, document)
 	if err != nil {
 		return nil, fmt.Errorf("seal the report: %w", err)
@@ -164,7 +170,8 @@ func pack(request *report.Request, r *report.Report) ([]byte, error) {
 	return sealed, nil
 }
 
-// marshal writes the report. One that is too large loses its last statistics until it is not, and says so.
+// marshal writes the report. One that is too large loses its last statistics until it is not, and says so. Log records are
+// never the reason: they are counted while they are read.
 func marshal(r *report.Report) ([]byte, error) {
 	r.Clean()
 	failures := slices.Clip(r.Failures[:min(len(r.Failures), report.MaxFailures-1)]) // one more will find its place
@@ -186,6 +193,10 @@ func logReport(log *slog.Logger, r *report.Report, size int, took time.Duration)
 	for _, f := range r.Failures[:min(len(r.Failures), shown)] {
 		log.Warn("source failed", "visit", r.Visit, "source", f.Source, "err", report.Visible(f.Reason, length))
 	}
-	log.Info("report delivered", "visit", r.Visit, "statistics", len(r.Statistics), "failures", len(r.Failures),
-		"bytes", size, "took", took.Round(time.Microsecond))
+	records := 0
+	for i := range r.Logs {
+		records += len(r.Logs[i].Records)
+	}
+	log.Info("report delivered", "visit", r.Visit, "statistics", len(r.Statistics), "records", records,
+		"failures", len(r.Failures), "bytes", size, "took", took.Round(time.Microsecond))
 }

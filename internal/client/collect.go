@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"muster/internal/client/bound"
+	"muster/internal/client/logs"
 	"muster/internal/client/stats"
 	"muster/internal/report"
 )
@@ -35,10 +36,46 @@ func (t tooSlow) Error() string {
 	return fmt.Sprintf("no answer within %v", t.after.Round(time.Millisecond))
 }
 
-// collect reads the sources that are asked for. A second reading is made where the request wants a sample: of the
-// sources with counters, a sample's time later; it replaces the first, and the rates between the two are added. The
-// error is the cause of the end of ctx, and nothing else: what fails is in the report.
-func collect(ctx context.Context, request *report.Request, all []stats.Source) (*report.Report, error) {
+// logsSource is the source of the failures that are channels of logs.
+const logsSource = "logs"
+
+// collect takes the statistics and reads the logs that are asked for, beside each other. A further part of a visit has logs
+// alone. The error is the cause of the end of ctx, and nothing else: what fails is in the report.
+func collect(ctx context.Context, request *report.Request, o *Options) (*report.Report, error) {
+	var read []report.Logs
+	var reading sync.WaitGroup
+	reading.Go(func() { read = readLogs(ctx, request, o.Logs) })
+	r := newReport(request)
+	if request.Part == 0 {
+		takeStatistics(ctx, r, request, o.Sources)
+	}
+	reading.Wait()
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	r.Logs = read
+	for i := range read {
+		if t := read[i].Trouble; t != nil {
+			r.Failures = append(r.Failures, report.Failure{Source: logsSource, Reason: read[i].Channel + ": " + t.Text})
+		}
+	}
+	return r, nil
+}
+
+// readLogs reads the channels in half of the time that there is, which leaves the other for sealing and delivery.
+func readLogs(ctx context.Context, request *report.Request, all []logs.Source) []report.Logs {
+	if len(request.Logs) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, deadline(request)/2)
+	defer cancel()
+	return logs.Read(ctx, request, all)
+}
+
+// takeStatistics reads the sources that are asked for into a report. A second reading is made where the request wants a sample: of the
+// sources with counters, a sample's time later; it replaces the first, and the rates between the two are added. Where
+// ctx ends before that the report is not complete.
+func takeStatistics(ctx context.Context, r *report.Report, request *report.Request, all []stats.Source) {
 	sources, unknown := choose(all, request.Sources)
 	// Two readings and a sample take three quarters of the time at most, and leave one for the delivery.
 	share := deadline(request) / 4
@@ -50,11 +87,6 @@ func collect(ctx context.Context, request *report.Request, all []stats.Source) (
 	if sample > 0 && wait(ctx, sample) {
 		last, rates = readAgain(ctx, sources, last, patience)
 	}
-	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
-	}
-
-	r := newReport(request)
 	r.Time = last.at.UTC()
 	r.Statistics = append(last.statistics(), rates...)
 	r.Failures = unknown
@@ -63,7 +95,6 @@ func collect(ctx context.Context, request *report.Request, all []stats.Source) (
 			r.Failures = append(r.Failures, report.Failure{Source: source.Name, Reason: err.Error()})
 		}
 	}
-	return r, nil
 }
 
 // choose returns the sources of the names given, in their own order, or all where no names are given; and a failure for

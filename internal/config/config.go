@@ -113,10 +113,10 @@ type Host struct {
 	Sudo           bool     // the client is run by sudo -n
 	Mail           []string // RFC 5322 addresses of the receivers, those of <mail to="…"> included; empty: nobody
 	Timeouts       Timeouts
-	Limits         []Limit // no two of the same statistic, instance and direction; none of a machine that is only gone through
-	Logs           []Logs  // no two of the same channel
-	EventLimits    []EventLimit
-	MailRecords    []MailRecords
+	Limits         []Limit       // no two of the same statistic, instance and direction; none of a machine that is only gone through
+	Logs           []Logs        // no two of the same channel
+	EventLimits    []EventLimit  // of what Logs may bring home, no two of the same selection
+	MailRecords    []MailRecords // of what Logs may bring home
 }
 
 // Timeouts are the deadlines of a visit. A stage ends by its own or by that of the visit, whichever is first.

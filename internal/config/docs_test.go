@@ -181,6 +181,7 @@ func TestSchemaDefaults(t *testing.T) {
 	}
 	for _, attribute := range []string{"interval", "parallel", "log-level", "log-format", "keep", "size", "age", "security", "port", "transfer",
 		"sessions", "client", "sudo", "agent", "authentication", "host-keys",
+		"since", "raw", "messages",
 		"dial", "handshake", "authentication", "platform", "deploy", "run", "receive", "visit"} {
 		pattern := regexp.MustCompile(`<xs:attribute name="` + attribute + `" [^>]*>\s*<xs:annotation><xs:documentation>[^<]*Default: ` +
 			regexp.QuoteMeta(documented[attribute]) + `\.`)

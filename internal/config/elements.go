@@ -23,8 +23,10 @@ type musterElement struct {
 
 // terms is what holds for all hosts in an element.
 type terms struct {
-	Timeouts *timeoutsElement `element:"timeouts"`
-	Limits   []*limitElement  `element:"limit"`
+	Timeouts    *timeoutsElement      `element:"timeouts"`
+	Limits      []*limitElement       `element:"limit"`
+	Logs        []*logsElement        `element:"logs"`
+	MailRecords []*mailRecordsElement `element:"mail-records"`
 }
 
 // contents is what stands in <muster> as well as in a group.
@@ -166,9 +168,36 @@ type timeoutsElement struct {
 
 type limitElement struct {
 	element
-	Statistic *attribute[statistic] `attribute:"statistic" required:"true"`
+	Statistic *attribute[statistic] `attribute:"statistic"`
 	Instance  *attribute[instance]  `attribute:"instance"`
-	Above     *attribute[bound]     `attribute:"above"`
-	Below     *attribute[bound]     `attribute:"below"`
-	For       *attribute[duration]  `attribute:"for"`
+	Log       *attribute[channel]   `attribute:"log"`
+	Events    *attribute[events]    `attribute:"events"`
+	kinds
+	Above *attribute[bound]    `attribute:"above"`
+	Below *attribute[bound]    `attribute:"below"`
+	For   *attribute[duration] `attribute:"for"`
+}
+
+// kinds is how log records are selected, beside their events.
+type kinds struct {
+	Levels    *attribute[levels]    `attribute:"levels"`
+	Providers *attribute[providers] `attribute:"providers"`
+}
+
+type logsElement struct {
+	element
+	Channel *attribute[channel]    `attribute:"channel" required:"true"`
+	Events  *attribute[eventsNone] `attribute:"events"`
+	kinds
+	XPath    *attribute[xpath] `attribute:"xpath"`
+	Since    *attribute[since] `attribute:"since"`
+	Raw      *attribute[yesNo] `attribute:"raw"`
+	Messages *attribute[yesNo] `attribute:"messages"`
+}
+
+type mailRecordsElement struct {
+	element
+	Log    *attribute[channel]    `attribute:"log" required:"true"`
+	Events *attribute[eventsNone] `attribute:"events"`
+	kinds
 }

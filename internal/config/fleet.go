@@ -25,6 +25,7 @@ type scope struct {
 	mail      []string
 	timeouts  Timeouts
 	limits    []Limit
+	events    *eventTerms
 }
 
 // placed is a machine and where it stands.
@@ -52,6 +53,7 @@ func (r *resolver) fleet(root *musterElement, mail *Mail) []Host {
 		},
 		timeouts: r.timeouts(root.Timeouts, defaultTimeouts()),
 		limits:   r.limits(root.Limits, builtinLimits()),
+		events:   r.events(&root.terms, &root.contents, &eventTerms{}),
 	}
 	if mail != nil {
 		outermost.mail = mail.To
@@ -107,7 +109,7 @@ func (r *resolver) members(c *contents, s scope) {
 		r.host(host, s)
 	}
 	for _, group := range c.Groups {
-		inner := r.within(&group.inheritable, &group.terms, s)
+		inner := r.within(&group.inheritable, &group.terms, &group.contents, s)
 		if name, ok := group.Name.given(); ok {
 			inner.groups = append(slices.Clip(s.groups), string(name))
 		}
@@ -115,8 +117,9 @@ func (r *resolver) members(c *contents, s scope) {
 	}
 }
 
-// within returns what holds inside an element that may say otherwise than what surrounds it.
-func (r *resolver) within(e *inheritable, t *terms, s scope) scope {
+// within returns what holds inside an element that may say otherwise than what surrounds it. Inner are the elements in a
+// group; nil for a host.
+func (r *resolver) within(e *inheritable, t *terms, inner *contents, s scope) scope {
 	s.login = r.loginWithin(&e.loginAttributes, s.login)
 	if e.Transfer != nil {
 		s.transfer = e.Transfer
@@ -130,11 +133,12 @@ func (r *resolver) within(e *inheritable, t *terms, s scope) scope {
 	}
 	s.timeouts = r.timeouts(t.Timeouts, s.timeouts)
 	s.limits = r.limits(t.Limits, s.limits)
+	s.events = r.events(t, inner, s.events)
 	return s
 }
 
 func (r *resolver) host(e *hostElement, s scope) {
-	s = r.within(&e.inheritable, &e.terms, s)
+	s = r.within(&e.inheritable, &e.terms, nil, s)
 	p := r.place(&e.machine, &e.loginAttributes, s)
 	if p == nil {
 		return
@@ -145,6 +149,8 @@ func (r *resolver) host(e *hostElement, s scope) {
 	}
 	h := p.host
 	h.Directory, h.Sudo, h.Mail, h.Limits = s.directory, s.sudo, s.mail, s.limits
+	h.Logs, h.EventLimits, h.MailRecords = s.events.applied.logs, s.events.applied.limits, s.events.applied.records
+	r.doubtRecords(h, s.events.applied.mailed)
 	h.Transfer = string(s.transfer.or("stdout"))
 	h.Client, _ = strings.CutPrefix(string(s.client.or("upload")), "installed:")
 	if h.Client == "upload" {

@@ -41,7 +41,10 @@ func TestDefaults(t *testing.T) {
 				Platform: 30 * time.Second, Deploy: time.Minute, Run: 30 * time.Second, Receive: 30 * time.Second,
 				Visit: 2 * time.Minute,
 			},
-			Limits: []Limit{{Statistic: "visit.failed", Unit: "1", Above: new(float64)}},
+			Limits: []Limit{
+				{Statistic: "visit.failed", Unit: "1", Above: new(float64)}, {Statistic: "logs.gaps", Unit: "1", Above: new(float64)},
+				{Statistic: "logs.failed", Unit: "1", Above: new(float64)},
+			},
 		}},
 	}
 	if !reflect.DeepEqual(*c, want) {
@@ -72,7 +75,7 @@ func TestDesignDocument(t *testing.T) {
 	if !slices.Equal(names, want) {
 		t.Errorf("hosts\n%s\nwant\n%s", strings.Join(names, "\n"), strings.Join(want, "\n"))
 	}
-	if got := c.host(t, "db1").texts(); got != "visit.failed > 0 1, cpu.usage > 90 % for 5m0s, memory.usage > 80 %, disk.usage{/var} > 85 %" {
+	if got := c.host(t, "db1").texts(); got != "visit.failed > 0 1, logs.gaps > 0 1, logs.failed > 0 1, cpu.usage > 90 % for 5m0s, memory.usage > 80 %, disk.usage{/var} > 85 %" {
 		t.Errorf("limits of db1: %s", got)
 	}
 	if c.host(t, "10.0.0.31").Password.Reveal() != "swordfish" {

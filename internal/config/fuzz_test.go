@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"muster/internal/report"
 )
 
 // FuzzParse looks for panics, for mistakes without a place in the document, and for configurations that break what
@@ -158,6 +160,35 @@ func checkHost(t *testing.T, h Host) {
 			t.Errorf("limits %+v", h.Limits)
 		}
 		limits[l.key()] = true
+	}
+	checkLogTerms(t, h)
+}
+
+func checkLogTerms(t *testing.T, h Host) {
+	t.Helper()
+	channels := map[string]report.Filter{}
+	for _, l := range h.Logs {
+		key := channel(l.Channel).key()
+		if _, twice := channels[key]; twice || l.Channel == "" || l.Since < report.SinceAll || len(l.Filter.XPath) > 4*report.MaxXPath {
+			t.Errorf("logs %+v", h.Logs)
+		}
+		channels[key] = l.Filter
+	}
+	if len(h.Logs) > report.MaxChannels || len(h.EventLimits) > mostEventLimits || len(h.MailRecords) > mostEventLimits {
+		t.Errorf("%d channels, %d limits on them, %d mailed", len(h.Logs), len(h.EventLimits), len(h.MailRecords))
+	}
+	keys := map[string]bool{}
+	for _, l := range h.EventLimits {
+		filter, there := channels[channel(l.Channel).key()]
+		if !there || !overlap(filter, l.Filter) || keys[l.key()] || l.Above < 0 || l.Above > mostAbove || l.For < time.Second || l.For > longestWindow {
+			t.Errorf("limits %+v on %+v", h.EventLimits, h.Logs)
+		}
+		keys[l.key()] = true
+	}
+	for _, m := range h.MailRecords {
+		if filter, there := channels[channel(m.Channel).key()]; !there || !overlap(filter, m.Filter) {
+			t.Errorf("mailed are %+v of %+v", h.MailRecords, h.Logs)
+		}
 	}
 }
 

@@ -72,12 +72,12 @@ func TestIncludedHosts(t *testing.T) {
 		got = append(got, fmt.Sprintf("%s %v %s %v limits:%d dial:%v", h.Address, h.Groups, h.User, h.Keys, len(h.Limits), h.Timeouts.Dial))
 	}
 	want := []string{
-		"first [] alice [/etc/muster/k] limits:1 dial:10s",
-		"a1 [outer inner] u [/etc/muster/k] limits:2 dial:3s",
-		"e1 [outer inner] u [/etc/muster/d/e/k /home/alice/l] limits:2 dial:3s",
-		"b1 [outer] u [/etc/muster/k] limits:2 dial:10s",
-		"own [outer] u [/etc/muster/k] limits:2 dial:10s",
-		"last [] alice [/etc/muster/k] limits:1 dial:10s",
+		"first [] alice [/etc/muster/k] limits:3 dial:10s",
+		"a1 [outer inner] u [/etc/muster/k] limits:4 dial:3s",
+		"e1 [outer inner] u [/etc/muster/d/e/k /home/alice/l] limits:4 dial:3s",
+		"b1 [outer] u [/etc/muster/k] limits:4 dial:10s",
+		"own [outer] u [/etc/muster/k] limits:4 dial:10s",
+		"last [] alice [/etc/muster/k] limits:3 dial:10s",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))

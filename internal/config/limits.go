@@ -1,7 +1,7 @@
 package config
 
 import (
-	"errors"
+	"fmt"
 	"math"
 	"time"
 
@@ -17,7 +17,11 @@ const longestFor = 366 * 24 * time.Hour
 // builtinLimits returns the limits that hold where the configuration says nothing of their statistics.
 func builtinLimits() []Limit {
 	never := 0.0
-	return []Limit{{Statistic: report.VisitFailed, Unit: "1", Above: &never}}
+	return []Limit{
+		{Statistic: report.VisitFailed, Unit: "1", Above: &never},
+		{Statistic: report.LogsGaps, Unit: "1", Above: &never},
+		{Statistic: report.LogsFailed, Unit: "1", Above: &never},
+	}
 }
 
 // limitKey is what a limit replaces another of.
@@ -54,6 +58,9 @@ func (r *resolver) limits(own []*limitElement, inherited []Limit) []Limit {
 	replaced := make(map[limitKey]bool, len(own))
 	var added []Limit
 	for _, e := range own {
+		if e.onLog() {
+			continue
+		}
 		limit, ok := r.limit(e)
 		if !ok {
 			continue
@@ -86,6 +93,15 @@ func (l *Limit) lifted() bool {
 
 // limit returns what one element says; false where mistakes leave open which limit it is.
 func (r *resolver) limit(e *limitElement) (Limit, bool) {
+	if e.Statistic == nil {
+		r.add(e.at, `this <limit> says neither statistic="…" nor log="…"`)
+		return Limit{}, false
+	}
+	for _, a := range []*mark{markOf(e.Events), markOf(e.Levels), markOf(e.Providers)} {
+		if a != nil && !a.wrong {
+			r.wrong(a, `selects log records: say log="…" instead of statistic="…"`)
+		}
+	}
 	hold := r.between(e.For, 0, 0, longestFor)
 	definition, known := r.definition(e)
 	side, above := e.Above, true
@@ -119,16 +135,22 @@ func (r *resolver) limit(e *limitElement) (Limit, bool) {
 
 // boundOf reads a limit's bound in the unit of its statistic.
 func boundOf(text string, of report.Definition, above bool) (float64, error) {
+	yesOrNo, what := false, ""
+	switch of.Name {
+	case report.VisitFailed:
+		yesOrNo, what = true, "a visit that failed"
+	case report.LogsFailed:
+		yesOrNo, what = true, "a channel that could not be read"
+	}
 	switch {
-	case of.Name == report.VisitFailed && !above:
-		return 0, errors.New(report.VisitFailed + ` is 1 for a visit that failed and 0 otherwise: its limit is above="0"`)
+	case yesOrNo && !above:
+		return 0, fmt.Errorf(`%s is 1 for %s and 0 otherwise: its limit is above="0"`, of.Name, what)
 	case text == none && above:
 		return math.Inf(1), nil
 	case text == none:
 		return math.Inf(-1), nil
-	case of.Name == report.VisitFailed && text != "0":
-		return 0, errors.New(report.VisitFailed + ` is 1 for a visit that failed and 0 otherwise: ` +
-			`its limit is above="0" or above="none"`)
+	case yesOrNo && text != "0":
+		return 0, fmt.Errorf(`%s is 1 for %s and 0 otherwise: its limit is above="0" or above="none"`, of.Name, what)
 	}
 	return parseQuantity(text, of.Unit)
 }

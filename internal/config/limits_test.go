@@ -10,25 +10,25 @@ import (
 func TestLimits(t *testing.T) {
 	const outer = `<limit statistic="cpu.usage" above="90%" for="5m"/><limit statistic="disk.usage" above="80%"/>
 		<limit statistic="disk.usage" instance="/var" above="85%"/>`
-	const inherited = "visit.failed > 0 1, cpu.usage > 90 % for 5m0s, disk.usage > 80 %, disk.usage{/var} > 85 %"
+	const inherited = "visit.failed > 0 1, logs.gaps > 0 1, logs.failed > 0 1, cpu.usage > 90 % for 5m0s, disk.usage > 80 %, disk.usage{/var} > 85 %"
 	for _, c := range []struct{ own, want string }{
 		{``, inherited},
 		{`<limit statistic="cpu.usage" above="50%"/>`,
-			"visit.failed > 0 1, disk.usage > 80 %, disk.usage{/var} > 85 %, cpu.usage > 50 %"},
+			"visit.failed > 0 1, logs.gaps > 0 1, logs.failed > 0 1, disk.usage > 80 %, disk.usage{/var} > 85 %, cpu.usage > 50 %"},
 		{`<limit statistic="cpu.usage" below="1%"/>`, inherited + ", cpu.usage < 1 %"},
 		{`<limit statistic="disk.usage" above="70%"/>`,
-			"visit.failed > 0 1, cpu.usage > 90 % for 5m0s, disk.usage{/var} > 85 %, disk.usage > 70 %"},
+			"visit.failed > 0 1, logs.gaps > 0 1, logs.failed > 0 1, cpu.usage > 90 % for 5m0s, disk.usage{/var} > 85 %, disk.usage > 70 %"},
 		{`<limit statistic="disk.usage" instance="/" above="70%"/>`, inherited + ", disk.usage{/} > 70 %"},
 		{`<limit statistic="disk.usage" above="none"/>`,
-			"visit.failed > 0 1, cpu.usage > 90 % for 5m0s, disk.usage{/var} > 85 %"},
+			"visit.failed > 0 1, logs.gaps > 0 1, logs.failed > 0 1, cpu.usage > 90 % for 5m0s, disk.usage{/var} > 85 %"},
 		{`<limit statistic="disk.usage" instance="/var" above="none"/>`,
-			"visit.failed > 0 1, cpu.usage > 90 % for 5m0s, disk.usage > 80 %, disk.usage{/var} > +Inf %"},
+			"visit.failed > 0 1, logs.gaps > 0 1, logs.failed > 0 1, cpu.usage > 90 % for 5m0s, disk.usage > 80 %, disk.usage{/var} > +Inf %"},
 		{`<limit statistic="disk.usage" instance="/mnt" below="none"/>`, inherited + ", disk.usage{/mnt} < -Inf %"},
 		{`<limit statistic="disk.usage" below="none"/>`, inherited},
 		{`<limit statistic="visit.failed" above="none"/>`,
-			"cpu.usage > 90 % for 5m0s, disk.usage > 80 %, disk.usage{/var} > 85 %"},
+			"logs.gaps > 0 1, logs.failed > 0 1, cpu.usage > 90 % for 5m0s, disk.usage > 80 %, disk.usage{/var} > 85 %"},
 		{`<limit statistic="visit.failed" above="0" for="10m"/>`,
-			"cpu.usage > 90 % for 5m0s, disk.usage > 80 %, disk.usage{/var} > 85 %, visit.failed > 0 1 for 10m0s"},
+			"logs.gaps > 0 1, logs.failed > 0 1, cpu.usage > 90 % for 5m0s, disk.usage > 80 %, disk.usage{/var} > 85 %, visit.failed > 0 1 for 10m0s"},
 	} {
 		c1 := parsed(t, muster(outer+`<host name="own" address="a" key="k">`+c.own+`</host><host name="other" address="b" key="k"/>`))
 		if got := c1.host(t, "own").texts(); got != c.want {
@@ -121,7 +121,7 @@ func TestEveryStatisticCanHaveALimit(t *testing.T) {
 		if !known {
 			t.Errorf("%s is in %s: what does a limit on it look like?", d.Name, d.Unit)
 		}
-		if d.Name == report.VisitFailed {
+		if d.Name == report.VisitFailed || d.Name == report.LogsFailed {
 			text = "0"
 		}
 		mistakes := mistakesIn(t, muster(`<limit statistic="`+d.Name+`" above="`+text+`"/>`), fixture())

@@ -30,7 +30,8 @@ type resolver struct {
 	doubted     map[string]bool // addresses in via="…" that may be misspelt names
 	config      *Config
 	ssh         sshHints
-	receivers   *mark // the first mail="…" that names somebody; nil: there is none
+	unmailed    map[*mark]bool // what is to be mailed and has no receiver, where that was said
+	receivers   *mark          // the first mail="…" that names somebody; nil: there is none
 }
 
 func (r *resolver) resolve(file string, root *musterElement) *Config {

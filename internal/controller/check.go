@@ -21,6 +21,7 @@ import (
 	"muster/internal/mail"
 	"muster/internal/passwords"
 	"muster/internal/queue"
+	"muster/internal/report"
 	"muster/internal/store"
 	"muster/internal/visit"
 )
@@ -84,6 +85,25 @@ func (forgetful) All(context.Context) (map[string][]byte, error) { return nil, n
 func (forgetful) Put(context.Context, string, []byte) error      { return nil }
 func (forgetful) Delete(context.Context, string) error           { return nil }
 
+// glance looks whether a host's logs can be read, as a first visit would begin to. It keeps nothing, and moves no cursor. It is
+// a visit.Logs.
+type glance struct{ host *config.Host }
+
+// Requests asks for the beginning of each channel, under a number that no epoch keeps.
+func (g glance) Requests() []report.LogRequest {
+	requests := wanted(g.host)
+	for i := range requests {
+		requests[i].Fresh = 1
+	}
+	return requests
+}
+
+// Keep keeps nothing.
+func (glance) Keep(context.Context, *visit.Part) error { return nil }
+
+// Continue says that the first part is enough.
+func (glance) Continue() (release func(), ok bool) { return nil, false }
+
 // checkHosts visits the hosts, at most as many at once as the server would.
 func checkHosts(ctx context.Context, o *CheckOptions) []*visit.Visit {
 	guard, err := passwords.New(ctx, passwords.Options{Table: forgetful{}, Logger: o.Logger, Now: time.Now})
@@ -108,6 +128,9 @@ func checkHosts(ctx context.Context, o *CheckOptions) []*visit.Visit {
 	for i := range o.Hosts {
 		place := &visits[i]
 		host, unusable := pass.resolve(&o.Hosts[i])
+		if len(o.Hosts[i].Logs) > 0 {
+			host.Logs = glance{&o.Hosts[i]}
+		}
 		select {
 		case slots <- struct{}{}:
 		case <-ctx.Done():

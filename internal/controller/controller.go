@@ -66,6 +66,7 @@ type Summary struct {
 	Ended     int            // alerts that are over
 	Firing    int            // alerts that hold now
 	Skipped   int            // hosts passed over because their last visit still runs, or because they fail
+	Records   int            // log records that were kept
 	Unkept    int            // visits that the queue did not take, and whose reports are lost
 	Cancelled bool           // some host was not visited, or not to the end, because the context ended
 }
@@ -105,6 +106,7 @@ type Controller struct {
 	guard     *passwords.Guard     // nil: nobody is asked before a password is sent
 	visitor   visitor
 	keeper    *keeper
+	logs      *logbook // nil: no logs are read
 	behind    follower
 	observers visit.Observers
 	gate      *gate
@@ -149,6 +151,9 @@ func New(ctx context.Context, o Options) (_ *Controller, err error) {
 		return nil, err
 	}
 	c.behind, c.keeper = behind, &keeper{behind.queue}
+	c.logs = newLogbook(o.Logger, behind.cursors, c.keeper, behind.usage, o.Config.Server.Parallel)
+	c.logs.adopt(ctx, o.Config)
+	behind.logs = c.logs
 	c.pool, c.guard = jump.New(jump.Options{Logger: o.Logger}), behind.guard
 	c.closers = append(c.closers, c.pool)
 	c.plan.Store(c.newPlan(o.Config))

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"muster/internal/config"
+	"muster/internal/cursors"
 	"muster/internal/health"
 	"muster/internal/outbox"
 	"muster/internal/queue"
@@ -43,6 +44,10 @@ func (p *pipeline) Facts(context.Context) (health.Facts, error) {
 		m := o.State()
 		f.Mail = health.Mail{Sent: m.SentTotal, Retried: m.Retries, Refused: m.RefusedTotal, Waiting: m.Waiting, Oldest: m.Oldest}
 	}
+	f.Logs = logFacts(p.cursors.Concerns())
+	if p.logs != nil {
+		f.Logs.Records, f.Logs.Paused = p.logs.records.Load(), p.logs.isPaused()
+	}
 	f.Alerts.Firing, f.Alerts.Pending = p.watch.Open()
 	if p.connections != nil {
 		f.Connections = p.connections()
@@ -50,10 +55,26 @@ func (p *pipeline) Facts(context.Context) (health.Facts, error) {
 	return f, nil
 }
 
+// logFacts counts what is of concern about the logs.
+func logFacts(concerns []cursors.Concern) (f health.Logs) {
+	behind := make(map[string]bool)
+	for i := range concerns {
+		if !concerns[i].Behind.IsZero() {
+			behind[concerns[i].Host] = true
+		}
+		if concerns[i].Trouble != "" {
+			f.Trouble++
+		}
+	}
+	f.Behind = len(behind)
+	return f
+}
+
 // Undone is what waits for a person: what could not be stored or mailed.
 type Undone struct {
-	Dead []DeadLetter  `json:"dead_letters,omitempty"` // the oldest, some of them
-	Mail *outbox.State `json:"mail,omitempty"`         // nil: no mail server
+	Dead []DeadLetter      `json:"dead_letters,omitempty"` // the oldest, some of them
+	Mail *outbox.State     `json:"mail,omitempty"`         // nil: no mail server
+	Logs []cursors.Concern `json:"logs,omitempty"`         // channels that are behind or can't be read, some of them
 }
 
 // DeadLetter is something that can't be stored.
@@ -64,8 +85,11 @@ type DeadLetter struct {
 	Buried time.Time `json:"buried"`
 }
 
-// maxDead is how many dead letters are shown.
-const maxDead = 20
+// maxDead and maxConcerns are how many dead letters are shown, and channels.
+const (
+	maxDead     = 20
+	maxConcerns = 1000
+)
 
 func (p *pipeline) undone(ctx context.Context) (Undone, error) {
 	var u Undone
@@ -80,6 +104,8 @@ func (p *pipeline) undone(ctx context.Context) (Undone, error) {
 		m := o.State()
 		u.Mail = &m
 	}
+	u.Logs = p.cursors.Concerns()
+	u.Logs = u.Logs[:min(len(u.Logs), maxConcerns)]
 	return u, nil
 }
 

@@ -70,3 +70,10 @@ func (g *gate) admit() {
 		g.inside++
 	}
 }
+
+// isAwaited tells whether somebody waits to be let in.
+func (g *gate) isAwaited() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.waiting) > 0
+}

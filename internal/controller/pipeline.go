@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"muster/internal/config"
+	"muster/internal/cursors"
 	"muster/internal/entry"
 	"muster/internal/health"
 	"muster/internal/outbox"
@@ -32,6 +33,7 @@ const (
 	alertTable    = "alerts"
 	mailTable     = "mails"
 	passwordTable = "passwords"
+	cursorTable   = "logs"
 )
 
 // pipeline is everything that comes after a visit: the queue, and those who work on what is in it.
@@ -42,6 +44,7 @@ type pipeline struct {
 	recorder *recorder.Recorder
 	watch    *watch.Watch
 	guard    *passwords.Guard
+	cursors  *cursors.Cursors
 	parts    atomic.Pointer[parts] // that another configuration replaces
 
 	judge, writers, postman *crew // nil: not at work
@@ -49,6 +52,7 @@ type pipeline struct {
 	health      *health.Health
 	connections func() int            // SSH connections that are open; nil: none ever are
 	due         func(hosts ...string) // has hosts that failed visited in the next sweep; nil: all are
+	logs        *logbook              // nil: nobody reads logs
 }
 
 // parts is what a configuration names. It is replaced as a whole.
@@ -74,6 +78,9 @@ func newPipeline(ctx context.Context, o Options) (*pipeline, error) {
 	}
 	if p.guard, err = openGuard(ctx, p.queue, o.Config, o.Logger, o.Now); err != nil {
 		return p, err
+	}
+	if p.cursors, err = cursors.New(ctx, p.queue.Table(cursorTable), o.Now); err != nil {
+		return p, fmt.Errorf("queue %w: %w", ErrUnusable, err)
 	}
 	return p, p.openReaders(ctx)
 }
@@ -291,9 +298,9 @@ func (p *pipeline) conditions(unkept int, reason error) []entry.Condition {
 		database.Value = math.Max(0, p.now().Sub(away.Away).Seconds())
 		database.Text = fmt.Sprintf("%v; reports wait in the queue", away.Reason)
 	}
-	usage := entry.Condition{Name: watch.QueueUsage, Unit: "%", Text: "beyond 100 % new reports are refused"}
-	if q.Size > 0 {
-		usage.Value = 100 * float64(q.Bytes) / float64(q.Size)
+	usage := entry.Condition{
+		Name: watch.QueueUsage, Unit: "%", Value: usageOf(q),
+		Text: "beyond 75 % no logs are read, beyond 100 % new reports are refused",
 	}
 	refused := entry.Condition{Name: watch.ReportsRefused, Unit: "1", Value: float64(unkept)}
 	if reason != nil {
@@ -304,4 +311,14 @@ func (p *pipeline) conditions(unkept int, reason error) []entry.Condition {
 		Text: "reports that can't be stored: see muster status, and muster queue retry",
 	}
 	return []entry.Condition{database, usage, refused, dead}
+}
+
+// usage returns how full the queue is, in percent.
+func (p *pipeline) usage() float64 { return usageOf(p.queue.State()) }
+
+func usageOf(s queue.State) float64 {
+	if s.Size <= 0 {
+		return 0
+	}
+	return 100 * float64(s.Bytes) / float64(s.Size)
 }

@@ -92,6 +92,9 @@ func (c *Controller) adopt(ctx context.Context, next *config.Config, afresh bool
 	c.backoff.forget(slices.Concat(changed.hosts, changed.removed)...)
 	c.forget(func(host string) bool { _, known := p.index[host]; return known })
 	apply(ctx)
+	if c.logs != nil {
+		c.logs.adopt(ctx, next)
+	}
 	c.adopted()
 
 	c.mu.Lock()

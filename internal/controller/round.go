@@ -3,6 +3,7 @@ package controller
 import (
 	"context"
 	"sync"
+	"time"
 
 	"muster/internal/failure"
 	"muster/internal/visit"
@@ -78,6 +79,7 @@ func (r *round) begin(ctx context.Context, d due, leave func()) {
 		return
 	}
 	host, unusable := r.resolve(d)
+	host.Logs, host.Further = r.logsOf(d)
 	r.visits.Go(func() {
 		defer leave()
 		defer r.gate.leave()
@@ -91,6 +93,23 @@ func (r *round) begin(ctx context.Context, d due, leave func()) {
 		r.fared(v, d.at)
 		r.end(v)
 	})
+}
+
+// logsOf returns the logs of a host, and for how long its visit may go on for their sake alone.
+func (r *round) logsOf(d due) (visit.Logs, time.Duration) {
+	var way []*gate
+	if l := d.plan.lane(d.host); l != nil {
+		way = append(way, l.gate)
+	}
+	server := &d.plan.config.Server
+	if server.Parallel < share {
+		way = append(way, r.gate) // the place that a visit keeps may be the only one
+	}
+	logs := r.logs.of(d.plan.at(d.host), way...)
+	if r.order.asked || logs == nil {
+		return logs, 0
+	}
+	return logs, furtherFor(d.at, r.now(), server.Interval)
 }
 
 // drop leaves a host unvisited, since the sweep is cancelled.

@@ -61,7 +61,7 @@ func (c *Controller) sweep(ctx context.Context, o order) (Summary, error) {
 	summary.Took = c.now().Sub(started)
 	c.log.InfoContext(told, "sweep ended", "sweep", o.name, "took", summary.Took, "hosts", summary.Hosts,
 		"reported", summary.Visited, "failed", len(summary.Failed), "skipped", summary.Skipped, "unkept", summary.Unkept,
-		"cancelled", summary.Cancelled)
+		"cancelled", summary.Cancelled, "records", summary.Records)
 	return summary, err
 }
 
@@ -183,6 +183,9 @@ func (t *tally) add(v *visit.Visit, lost error) {
 	if lost != nil {
 		t.summary.Unkept++
 		t.lost = lost
+	}
+	for i := range v.Logs {
+		t.summary.Records += v.Logs[i].Records
 	}
 	switch {
 	case v.Failure == nil:

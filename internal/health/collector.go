@@ -68,7 +68,21 @@ func factMetrics() []fact {
 	var all []fact
 	all = append(all, serverMetrics()...)
 	all = append(all, queueMetrics()...)
+	all = append(all, logMetrics()...)
 	return append(all, deliveryMetrics()...)
+}
+
+func logMetrics() []fact {
+	return []fact{
+		counter("muster_log_records_total", "Log records that were received and kept.",
+			func(f *Facts) uint64 { return f.Logs.Records }),
+		gauge("muster_log_hosts_behind", "Hosts with more log records to be read than were read.",
+			func(emit emitter, s *Status) { emit(float64(s.Facts.Logs.Behind)) }),
+		gauge("muster_log_channels_in_trouble", "Channels of hosts that could not be read the last time.",
+			func(emit emitter, s *Status) { emit(float64(s.Facts.Logs.Trouble)) }),
+		gauge("muster_log_paused", "1 while no logs are asked for since the queue is filling up, 0 while they are.",
+			func(emit emitter, s *Status) { emit(truth(s.Facts.Logs.Paused)) }),
+	}
 }
 
 func serverMetrics() []fact {

@@ -19,6 +19,7 @@ type Facts struct {
 	Database    Database `json:"database"`
 	Mail        Mail     `json:"mail"`
 	Alerts      Alerts   `json:"alerts"`
+	Logs        Logs     `json:"logs"`
 	Connections int      `json:"connections"` // SSH connections that are open
 }
 
@@ -61,4 +62,12 @@ type Mail struct {
 type Alerts struct {
 	Firing  int `json:"firing"`
 	Pending int `json:"pending"`
+}
+
+// Logs is how the reading of the hosts' logs goes.
+type Logs struct {
+	Records uint64 `json:"records"`             // that were received and kept
+	Behind  int    `json:"hosts_behind"`        // hosts with more to read than was read
+	Trouble int    `json:"channels_in_trouble"` // channels that could not be read the last time
+	Paused  bool   `json:"paused"`              // no logs are asked for, since the queue is filling up
 }

@@ -11,15 +11,21 @@ const (
 	Uptime = "uptime"
 	// VisitFailed is 1 where a visit failed and 0 where it did not. The server makes it of the visit; no host can report it.
 	VisitFailed = reserved + "failed"
+	// LogsRecords, LogsGaps and LogsFailed say how the reading of a host's logs went, channel by channel. The server makes them
+	// of what the visit brought; no host can report them.
+	LogsRecords = reservedLogs + "records"
+	LogsGaps    = reservedLogs + "gaps"
+	LogsFailed  = reservedLogs + "failed"
 )
 
 // Names that only this package goes by.
 const (
-	cpuTime    = "cpu.time"
-	cpuUsage   = "cpu.usage"
-	cpuShare   = "cpu.share"
-	rateSuffix = ".rate"
-	reserved   = "visit." // what the server says of a visit, and no host may say
+	cpuTime      = "cpu.time"
+	cpuUsage     = "cpu.usage"
+	cpuShare     = "cpu.share"
+	rateSuffix   = ".rate"
+	reserved     = "visit." // what the server says of a visit, and no host may say
+	reservedLogs = "logs."  // what it says of the reading of a host's logs, likewise
 )
 
 // Definition describes a statistic that Muster knows: docs/statistics.md is made of these, and the configuration checks
@@ -28,7 +34,7 @@ type Definition struct {
 	Name        string
 	Unit        string
 	Kind        Kind
-	Instance    string // what an instance is (mount, interface, device, mode, sensor); empty: there is one
+	Instance    string // what an instance is (mount, interface, device, mode, sensor, channel); empty: there is one
 	Source      string // the source that reads it; "server" for what the server derives or knows itself
 	Platforms   string // linux windows darwin freebsd, or those it exists on
 	OTel        string // the OpenTelemetry semantic convention's name of it; empty: there is none
@@ -37,7 +43,7 @@ type Definition struct {
 
 // Catalogue returns all statistics that Muster knows, ordered as they are documented.
 func Catalogue() []Definition {
-	return slices.Concat(processors(), memory(), system(), fileSystems(), devices(), network())
+	return slices.Concat(processors(), memory(), system(), fileSystems(), devices(), network(), logs())
 }
 
 // RateOf returns the definition of the rate that Rates makes of a counter: name.rate, with the unit a second (B/s, 1/s;

@@ -26,7 +26,7 @@ func TestCatalogue(t *testing.T) {
 		}
 		checkDefinition(t, d)
 	}
-	for _, name := range []string{cpuTime, cpuUsage, cpuShare, Uptime, VisitFailed} {
+	for _, name := range []string{cpuTime, cpuUsage, cpuShare, Uptime, VisitFailed, LogsRecords, LogsGaps, LogsFailed} {
 		if !names[name] {
 			t.Errorf("%s, which the code goes by, is not there", name)
 		}
@@ -44,7 +44,7 @@ func checkDefinition(t *testing.T, d Definition) {
 	if d.Kind != Gauge && d.Kind != Counter || d.Kind == Counter && strings.HasSuffix(d.Name, rateSuffix) {
 		t.Errorf("%s is a %s", d.Name, d.Kind)
 	}
-	if !slices.Contains([]string{"", "mode", "mount", "device", "interface", "sensor"}, d.Instance) {
+	if !slices.Contains([]string{"", "mode", "mount", "device", "interface", "sensor", "channel"}, d.Instance) {
 		t.Errorf("%s has instances by %s", d.Name, d.Instance)
 	}
 	order := strings.Fields(everywhere)

@@ -82,10 +82,7 @@ func cleanFailures(failures []Failure, left int, first error) []Failure {
 	failures = failures[:min(len(failures), MaxFailures)]
 	for i := range failures {
 		f := &failures[i]
-		f.Reason = cleanText(f.Reason, MaxReason)
-		if f.Reason == "" {
-			f.Reason = "no reason was given"
-		}
+		f.Reason = filled(cleanText(f.Reason, MaxReason))
 		if checkName(f.Source) != nil {
 			f.Reason = cleanText(quote(f.Source)+": "+f.Reason, MaxReason)
 			f.Source = "unknown"
@@ -220,8 +217,10 @@ func checkStatistic(s *Statistic) error {
 			return fmt.Errorf("the kind is neither %s nor %s", Gauge, Counter)
 		}
 	}
-	if strings.HasPrefix(s.Name, reserved) {
-		return fmt.Errorf("names that begin with %q are the server's own", reserved)
+	for _, own := range []string{reserved, reservedLogs} {
+		if strings.HasPrefix(s.Name, own) {
+			return fmt.Errorf("names that begin with %q are the server's own", own)
+		}
 	}
 	if d != nil {
 		if err := d.check(s); err != nil {

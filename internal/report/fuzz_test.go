@@ -3,6 +3,7 @@ package report
 import (
 	"bufio"
 	"bytes"
+	"encoding/base64"
 	"encoding/xml"
 	"math"
 	"strings"
@@ -14,6 +15,7 @@ import (
 func FuzzParse(f *testing.F) {
 	f.Add(marshal(f, typical()))
 	f.Add(marshal(f, awkward()))
+	f.Add(marshal(f, withLogs()))
 	for _, document := range accepted() {
 		f.Add([]byte(document))
 	}
@@ -63,6 +65,7 @@ func readOtherwise(t *testing.T, document []byte) *Report {
 			Source string `xml:"source,attr"`
 			Reason string `xml:"reason,attr"`
 		} `xml:"urn:muster:report:1 failures>failure"`
+		Logs []otherLog `xml:"urn:muster:report:1 logs>log"`
 	}
 	if err := xml.Unmarshal(document, &read); err != nil {
 		t.Fatalf("encoding/xml refuses what Parse accepts: %v", err)
@@ -75,7 +78,70 @@ func readOtherwise(t *testing.T, document []byte) *Report {
 	for _, failure := range read.Failures {
 		r.Failures = append(r.Failures, Failure{failure.Source, failure.Reason})
 	}
+	for _, log := range read.Logs {
+		r.Logs = append(r.Logs, log.logs())
+	}
 	return r
+}
+
+// otherLog is <log> as encoding/xml reads it.
+type otherLog struct {
+	Channel  string `xml:"channel,attr"`
+	Epoch    int64  `xml:"epoch,attr"`
+	Begun    string `xml:"begun,attr"`
+	Why      string `xml:"why,attr"`
+	Record   int64  `xml:"record,attr"`
+	Position string `xml:"position,attr"`
+	More     bool   `xml:"more,attr"`
+	Gaps     []struct {
+		Epoch    int64  `xml:"epoch,attr"`
+		First    int64  `xml:"first,attr"`
+		Last     int64  `xml:"last,attr"`
+		Possible bool   `xml:"possible,attr"`
+		Reason   string `xml:"reason,attr"`
+	} `xml:"urn:muster:report:1 gap"`
+	Records []struct {
+		ID       int64     `xml:"id,attr"`
+		Time     time.Time `xml:"time,attr"`
+		Level    Level     `xml:"level,attr"`
+		Event    int64     `xml:"event,attr"`
+		Source   string    `xml:"source,attr"`
+		Computer string    `xml:"computer,attr"`
+		User     string    `xml:"user,attr"`
+		Process  int64     `xml:"process,attr"`
+		Keywords string    `xml:"keywords,attr"`
+		Altered  bool      `xml:"altered,attr"`
+		Message  string    `xml:"urn:muster:report:1 message"`
+		Data     []struct {
+			Name  string `xml:"name,attr"`
+			Value string `xml:",chardata"`
+		} `xml:"urn:muster:report:1 data"`
+		Raw string `xml:"urn:muster:report:1 raw"`
+	} `xml:"urn:muster:report:1 record"`
+	Trouble *struct {
+		Kind TroubleKind `xml:"kind,attr"`
+		Text string      `xml:"text,attr"`
+	} `xml:"urn:muster:report:1 trouble"`
+}
+
+func (o *otherLog) logs() Logs {
+	l := Logs{Channel: o.Channel, Epoch: o.Epoch, Begun: o.Begun, Why: o.Why, More: o.More,
+		Next: Cursor{o.Epoch, o.Record, o.Position}}
+	for _, g := range o.Gaps {
+		l.Gaps = append(l.Gaps, Gap(g))
+	}
+	for _, r := range o.Records {
+		one := Record{ID: r.ID, Time: r.Time.UTC(), Level: r.Level, Event: r.Event, Source: r.Source, Computer: r.Computer,
+			User: r.User, Process: r.Process, Keywords: r.Keywords, Message: r.Message, Raw: r.Raw, Altered: r.Altered}
+		for _, f := range r.Data {
+			one.Data = append(one.Data, Field(f))
+		}
+		l.Records = append(l.Records, one)
+	}
+	if o.Trouble != nil {
+		l.Trouble = &Trouble{o.Trouble.Kind, o.Trouble.Text}
+	}
+	return l
 }
 
 // What Clean says can be sent arrives, and what it says can't is refused.
@@ -106,6 +172,34 @@ func FuzzClean(f *testing.F) {
 			t.Fatalf("%+v is refused: %v", s, err)
 		}
 		same(t, got, r)
+	})
+}
+
+// Whatever a record holds, cleaned it can be sent and comes back as it is, and Size knew how large it would be.
+func FuzzCleanRecord(f *testing.F) {
+	for _, text := range texts() {
+		f.Add(text, text, text, "", int64(0), int64(0))
+	}
+	f.Add("a\x00\xff\ufffe\r\n]]>", "<a>", "n\t", "audit-failure", int64(-1), int64(1<<40))
+	f.Fuzz(func(t *testing.T, raw, value, name, level string, event, seconds int64) {
+		given := Record{ID: 1, Time: time.Unix(seconds, 0), Level: Level(level), Event: event, User: name, Message: value,
+			Data: []Field{{name, value}, {"", raw}}, Raw: raw}
+		r := CleanRecord(given)
+		if got, want := r.Size(), len(appendRecord(nil, &r)); got != want {
+			t.Errorf("its size is %d, want %d", got, want)
+		}
+		if !r.Altered && (r.Raw != raw || r.Message != value || r.User != name) {
+			t.Errorf("it was altered and does not say so: %+v", r)
+		}
+		report := typical()
+		report.Logs = []Logs{{Channel: "c", Epoch: 1, Next: Cursor{Epoch: 1, Record: 1}, Records: []Record{r}}}
+		document := marshal(t, report)
+		got, err := Parse(document)
+		if err != nil {
+			t.Fatalf("it is refused: %v", err)
+		}
+		same(t, got, report)
+		same(t, got, readOtherwise(t, document))
 	})
 }
 
@@ -143,6 +237,16 @@ func FuzzReadRequest(f *testing.F) {
 func FuzzRequestDocument(f *testing.F) {
 	f.Add(plainRequest)
 	f.Add(strings.Replace(plainRequest, "/>", ` deadline="1m" sample="1s" file="a"><source name="cpu"/><x/></request>`, 1))
+	for _, test := range badRequests() {
+		if document, err := base64.StdEncoding.DecodeString(strings.TrimSpace(test.line)); err == nil {
+			f.Add(string(document))
+		}
+	}
+	full, err := base64.StdEncoding.DecodeString(string(encode(f, fullRequest())))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(string(full))
 	f.Fuzz(func(t *testing.T, document string) {
 		request, err := ReadRequest(strings.NewReader(requestLine(document)))
 		if err != nil {

@@ -81,6 +81,7 @@ func same(t testing.TB, got, want *Report) {
 	for _, r := range []*Report{&g, &w} {
 		r.Statistics = append([]Statistic{}, r.Statistics...)
 		r.Failures = append([]Failure{}, r.Failures...)
+		r.Logs = append([]Logs{}, r.Logs...)
 	}
 	if !g.Time.Equal(w.Time) {
 		t.Errorf("time %v, want %v", g.Time, w.Time)

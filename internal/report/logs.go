@@ -4,12 +4,13 @@ import "time"
 
 // Bounds of log records, in a request and in a report. Texts are cut to theirs on the host, which marks the record.
 const (
-	MaxChannels    = 32      // of one request
-	MaxChannel     = 255     // characters of a channel's name
-	MaxRecords     = 5000    // in one report, over all channels
-	MaxRecordBytes = 3 << 20 // of them in one report, in XML
-	MaxPosition    = 1000    // bytes of a cursor's position
-	MaxIdentity    = 200     // bytes of an epoch's identity
+	MaxChannels    = 32        // of one request
+	MaxChannel     = 255       // characters of a channel's name
+	MaxRecords     = 5000      // in one report, over all channels
+	MaxRecordBytes = 3 << 20   // of them in one report, in XML
+	MaxRecord      = 256 << 10 // of one record, in XML
+	MaxPosition    = 1000      // bytes of a cursor's position
+	MaxIdentity    = 200       // bytes of an epoch's identity
 	MaxRaw         = 128 << 10
 	MaxMessage     = 32 << 10
 	MaxFields      = 200 // named and unnamed data of one record

@@ -15,7 +15,7 @@ func (r *Report) Marshal() ([]byte, error) {
 	if err := r.check(); err != nil {
 		return nil, fmt.Errorf("report: %w", err)
 	}
-	b := make([]byte, 0, 512+112*len(r.Statistics)+128*len(r.Failures))
+	b := make([]byte, 0, 512+112*len(r.Statistics)+128*len(r.Failures)+logsSize(r.Logs))
 	b = append(b, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<report xmlns=\""+Namespace+"\""...)
 	b = appendAttribute(b, "visit", r.Visit)
 	b = appendAttribute(b, "host", r.Host)
@@ -35,7 +35,9 @@ func (r *Report) Marshal() ([]byte, error) {
 		b = appendAttribute(b, "reason", f.Reason)
 		b = append(b, "/>\n"...)
 	}
-	b = append(b, "  </failures>\n</report>\n"...)
+	b = append(b, "  </failures>\n"...)
+	b = appendLogs(b, r.Logs)
+	b = append(b, "</report>\n"...)
 	if len(b) > MaxDocument {
 		return nil, fmt.Errorf("report: %d bytes are %w (%d)", len(b), ErrTooLarge, MaxDocument)
 	}
@@ -75,7 +77,7 @@ func (r *Report) check() error {
 			return fmt.Errorf("failure of %s: %w", quote(f.Source), err)
 		}
 	}
-	return nil
+	return checkLogs(r.Logs)
 }
 
 func checkFailure(f Failure) error {

@@ -36,7 +36,7 @@ func (p *parser) report(r *Report) error {
 	if err := p.head(r); err != nil {
 		return err
 	}
-	var statistics, failures bool
+	var statistics, failures, logs bool
 	err := p.children(func(name string) error {
 		switch {
 		case name == "statistics" && !statistics && !failures:
@@ -45,6 +45,11 @@ func (p *parser) report(r *Report) error {
 		case name == "failures" && statistics && !failures:
 			failures = true
 			return p.failures(r)
+		case name == "logs" && failures && !logs:
+			logs = true
+			return p.logs(r)
+		case name == "logs":
+			return p.fail(p.at, "<logs> stands twice, or before <failures>")
 		case name == "statistics" || name == "failures":
 			return p.fail(p.at, "<%s> stands twice, or <failures> before <statistics>", name)
 		}
@@ -113,7 +118,8 @@ func parseTime(text string) (time.Time, error) {
 }
 
 func (p *parser) statistics(r *Report) error {
-	expected := min(strings.Count(p.doc, "<statistic "), MaxStatistics)
+	ours, _, _ := strings.Cut(p.doc[p.pos:], "</statistics>")
+	expected := min(strings.Count(ours, "<statistic "), MaxStatistics)
 	r.Statistics = make([]Statistic, 0, expected)
 	seen := newSeen(expected)
 	return p.children(func(name string) error {

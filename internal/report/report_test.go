@@ -162,6 +162,7 @@ func TestStatisticsThatCannotBeSent(t *testing.T) {
 		"the unit of disk.read.rate":  {"disk.read.rate", "sda", "B", Gauge, 1},
 		"server's own":                {"visit.failed", "", "1", Gauge, 0},
 		"are the server's":            {"visit.other", "", "1", Gauge, 0},
+		"begin with \"logs.\"":        {LogsRecords, "journal", "1", Gauge, 0},
 		"kind is neither":             {"custom.thing", "", "1", "histogram", 1},
 		"neither gauge":               {"custom.thing", "", "1", "", 1},
 		"the unit: it must have":      {"custom.thing", "", "", Gauge, 1},

@@ -13,11 +13,12 @@ import (
 
 // Bounds of a request.
 const (
-	MaxRequest  = 64 << 10 // bytes of the line, in base64
+	MaxRequest  = 256 << 10 // bytes of the line, in base64
 	MaxDeadline = 24 * time.Hour
 	MaxSample   = time.Hour
 	MaxSources  = 100
-	MaxFile     = 100 // characters of the file's name
+	MaxFile     = 100     // characters of the file's name
+	MaxParts    = 100_000 // of a visit
 )
 
 // String describes the request without its key and nonce, so that they can't get into a log by way of it.
@@ -46,11 +47,17 @@ func (r *Request) Encode() ([]byte, error) {
 		b = appendAttribute(b, "sample", r.Sample.String())
 	}
 	b = appendOptional(b, "file", r.File)
+	b = appendCount(b, "part", int64(r.Part))
+	b = appendCount(b, "records", int64(r.Records))
+	b = appendCount(b, "bytes", int64(r.Bytes))
 	b = append(b, '>')
 	for _, source := range r.Sources {
 		b = append(b, "<source"...)
 		b = appendAttribute(b, "name", source)
 		b = append(b, "/>"...)
+	}
+	for i := range r.Logs {
+		b = appendLogRequest(b, &r.Logs[i])
 	}
 	b = append(b, "</request>"...)
 	line := base64.StdEncoding.AppendEncode(nil, b)
@@ -146,7 +153,7 @@ func (r *Request) check() error {
 			return fmt.Errorf("source %s: %w", quote(source), err)
 		}
 	}
-	return nil
+	return r.checkLogs()
 }
 
 // checkFile returns why a text can't be the base name of a file on every platform, or nil. A client writes to no other
@@ -184,7 +191,11 @@ func (p *parser) request(r *Request) error {
 		}
 	}
 	err := p.children(func(name string) error {
-		if name != "source" {
+		switch name {
+		case "source":
+		case "logs":
+			return p.logRequest(r)
+		default:
 			return p.skip(name)
 		}
 		i := p.find("name")
@@ -224,6 +235,12 @@ func (r *Request) set(a *attribute) (err error) {
 	case "file":
 		r.File = strings.Clone(a.value)
 		err = checkFile(r.File)
+	case "part":
+		r.Part, err = parseInt(a.value, MaxParts)
+	case "records":
+		r.Records, err = parseInt(a.value, MaxRecords)
+	case "bytes":
+		r.Bytes, err = parseInt(a.value, MaxRecordBytes)
 	}
 	return err
 }

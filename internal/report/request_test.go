@@ -23,6 +23,13 @@ func fullRequest() *Request {
 		File:     "report-01J9ZK3T5V8Q.bin",
 		Sources:  []string{"cpu", "memory", "disk"},
 	}
+	r.Part, r.Records, r.Bytes = 2, 1000, 256<<10
+	r.Logs = []LogRequest{
+		{Channel: "Security", Raw: true, Messages: true, Since: time.Hour, Fresh: 4, Cursor: Cursor{3, 229977, `h="1"`}, Begun: Epoch{4, "<S>"},
+			Filter: Filter{Events: Events{{1102, 1102, false}, {4624, 4625, false}, {4634, 4634, true}}, Levels: []Level{Error, AuditFailure},
+				Providers: []string{"a, b", "!c"}, XPath: `*[System[(EventID=4625)] and EventData[Data[@Name="x"]='<y>']]`}},
+		{Channel: "file:/var/log/auth.log", Since: SinceAll, Fresh: 1},
+	}
 	for i := range r.Key {
 		r.Key[i] = byte(255 - i)
 	}
@@ -48,6 +55,7 @@ func requestLine(document string) string {
 
 const (
 	plainRequest = `<request xmlns="urn:muster:request:1" visit="v" host="h" key="` + plainKey + `" nonce="000102030405060708090a0b"/>`
+	plainLogs    = `<logs channel="Security" fresh="1"/>`
 	plainKey     = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 )
 
@@ -76,8 +84,13 @@ func TestRequestHasOneForm(t *testing.T) {
 	}
 	want := `<request xmlns="urn:muster:request:1" visit="01J9ZK3T5V8Q" host="db &quot;1&quot; &lt;Zürich&gt; &amp; co"` +
 		` key="fffefdfcfbfaf9f8f7f6f5f4f3f2f1f0efeeedecebeae9e8e7e6e5e4e3e2e1e0" nonce="000102030405060708090a0b"` +
-		` deadline="1m30s" sample="250ms" file="report-01J9ZK3T5V8Q.bin">` +
-		`<source name="cpu"/><source name="memory"/><source name="disk"/></request>`
+		` deadline="1m30s" sample="250ms" file="report-01J9ZK3T5V8Q.bin" part="2" records="1000" bytes="262144">` +
+		`<source name="cpu"/><source name="memory"/><source name="disk"/>` +
+		`<logs channel="Security" events="1102,4624-4625,!4634" levels="error audit-failure"` +
+		` xpath="*[System[(EventID=4625)] and EventData[Data[@Name=&quot;x&quot;]='&lt;y&gt;']]" raw="true" messages="true" since="1h0m0s"` +
+		` epoch="3" record="229977" position="h=&quot;1&quot;" fresh="4" begun="4" identity="&lt;S&gt;">` +
+		`<provider name="a, b"/><provider name="!c"/></logs>` +
+		`<logs channel="file:/var/log/auth.log" since="all" fresh="1"></logs></request>`
 	if string(document) != want {
 		t.Errorf("got\n%s\nwant\n%s", document, want)
 	}
@@ -116,7 +129,7 @@ func TestReadRequestAccepts(t *testing.T) {
 		"declaration": `<?xml version="1.0" encoding="UTF-8"?>` + "\n" + plainRequest,
 		"upper case":  strings.Replace(plainRequest, "aabb", "AABB", 1),
 		"newer": strings.Replace(plainRequest, "/>",
-			` priority="1"><logs channel="Security"><cursor>12</cursor></logs><source name="cpu" since="1"><x/></source></request>`, 1),
+			` priority="1"><notes about="h"><note>12</note></notes><source name="cpu" since="1"><x/></source></request>`, 1),
 	} {
 		r, err := ReadRequest(strings.NewReader(requestLine(document)))
 		if err != nil || r.Visit != "v" || r.Host != "h" || r.Key[1] != 0x11 || r.Nonce[11] != 0x0b {
@@ -135,33 +148,55 @@ func badRequests() map[string]struct{ line, want string } {
 	sources := func(n int, name string) string {
 		return with("/>", ">"+strings.Repeat(`<source name="`+name+`"/>`, n)+"</request>")
 	}
+	logs := func(logs string) string { return with("/>", ">"+logs+"</request>") }
 	return map[string]bad{
-		"nothing":         {"", "none came before the end"},
-		"no line end":     {strings.TrimSpace(requestLine(plainRequest)), "ended inside it"},
-		"empty line":      {"\n", "the document is empty"},
-		"not base64":      {"<request/>\n", "not base64"},
-		"cut base64":      {requestLine(plainRequest)[1:], "not base64"},
-		"loose base64":    {"QR==\n", "not base64"},
-		"a report":        {requestLine(document("", "")), `this is not a <request`},
-		"no visit":        {with(` visit="v"`, ""), "<request> has no visit"},
-		"no key":          {with("key=", "quay="), "<request> has no key"},
-		"no nonce":        {with("nonce=", "once="), "<request> has no nonce"},
-		"short key":       {with("00112233", "112233"), "attribute key: it is not 32 bytes in hexadecimal"},
-		"long key":        {with("00112233", "0000112233"), "attribute key: it is not 32 bytes"},
-		"bad key":         {with("0011223", "0011x23"), "attribute key: it is not 32 bytes"},
-		"short nonce":     {with("000102", "0102"), "attribute nonce: it is not 12 bytes"},
-		"deadline":        {with("/>", ` deadline="30"/>`), "attribute deadline: it is not a duration"},
-		"no deadline":     {with("/>", ` deadline="0s"/>`), "attribute deadline: it is not a duration"},
-		"long deadline":   {with("/>", ` deadline="25h"/>`), "is not between 0 and 24h"},
-		"negative sample": {with("/>", ` sample="-1s"/>`), "attribute sample: it is not a duration"},
-		"long sample":     {with("/>", ` sample="2h"/>`), "is not between 0 and 1h"},
-		"control in host": {with(`"h"`, `"&#10;"`), "host: it holds the control character"},
-		"empty host":      {with(`"h"`, `""`), "host: it is empty"},
-		"source":          {sources(1, "CPU"), `source "CPU": it is not made of`},
-		"source no name":  {with("/>", "><source/></request>"), "<source> has no name"},
-		"sources":         {sources(MaxSources+1, "cpu"), "more than 100 sources"},
-		"text":            {with("/>", ">x</request>"), "text does not belong here"},
-		"trailing":        {requestLine(plainRequest + "<a/>"), "after the end"},
+		"nothing":               {"", "none came before the end"},
+		"no line end":           {strings.TrimSpace(requestLine(plainRequest)), "ended inside it"},
+		"empty line":            {"\n", "the document is empty"},
+		"not base64":            {"<request/>\n", "not base64"},
+		"cut base64":            {requestLine(plainRequest)[1:], "not base64"},
+		"loose base64":          {"QR==\n", "not base64"},
+		"a report":              {requestLine(document("", "")), `this is not a <request`},
+		"no visit":              {with(` visit="v"`, ""), "<request> has no visit"},
+		"no key":                {with("key=", "quay="), "<request> has no key"},
+		"no nonce":              {with("nonce=", "once="), "<request> has no nonce"},
+		"short key":             {with("00112233", "112233"), "attribute key: it is not 32 bytes in hexadecimal"},
+		"long key":              {with("00112233", "0000112233"), "attribute key: it is not 32 bytes"},
+		"bad key":               {with("0011223", "0011x23"), "attribute key: it is not 32 bytes"},
+		"short nonce":           {with("000102", "0102"), "attribute nonce: it is not 12 bytes"},
+		"deadline":              {with("/>", ` deadline="30"/>`), "attribute deadline: it is not a duration"},
+		"no deadline":           {with("/>", ` deadline="0s"/>`), "attribute deadline: it is not a duration"},
+		"long deadline":         {with("/>", ` deadline="25h"/>`), "is not between 0 and 24h"},
+		"negative sample":       {with("/>", ` sample="-1s"/>`), "attribute sample: it is not a duration"},
+		"long sample":           {with("/>", ` sample="2h"/>`), "is not between 0 and 1h"},
+		"control in host":       {with(`"h"`, `"&#10;"`), "host: it holds the control character"},
+		"empty host":            {with(`"h"`, `""`), "host: it is empty"},
+		"source":                {sources(1, "CPU"), `source "CPU": it is not made of`},
+		"source no name":        {with("/>", "><source/></request>"), "<source> has no name"},
+		"sources":               {sources(MaxSources+1, "cpu"), "more than 100 sources"},
+		"text":                  {with("/>", ">x</request>"), "text does not belong here"},
+		"part":                  {with("/>", ` part="-1"/>`), "attribute part: it is not a number from 0"},
+		"records":               {with("/>", ` records="5001"/>`), "attribute records: it is not a number from 0 to 5000"},
+		"bytes":                 {with("/>", ` bytes="3145729"/>`), "attribute bytes: it is not a number from 0 to 3145728"},
+		"channels":              {logs(strings.Repeat(plainLogs, MaxChannels+1)), "more than 32 channels"},
+		"channel twice":         {logs(plainLogs + plainLogs), `channel "Security" is there twice`},
+		"no channel":            {logs(`<logs fresh="1"/>`), "it is empty"},
+		"no fresh epoch":        {logs(`<logs channel="a"/>`), "not greater than that of the cursor"},
+		"fresh is not fresh":    {logs(`<logs channel="a" epoch="2" fresh="2"/>`), "not greater than that of the cursor"},
+		"events":                {logs(`<logs channel="a" fresh="1" events="1,x"/>`), "attribute events: event ids are numbers"},
+		"levels":                {logs(`<logs channel="a" fresh="1" levels="error loud"/>`), `attribute levels: there is no level "loud"`},
+		"many levels":           {logs(`<logs channel="a" fresh="1" levels="` + strings.Repeat("error ", 12) + `"/>`), "more than 11 levels"},
+		"raw":                   {logs(`<logs channel="a" fresh="1" raw="no"/>`), "attribute raw: it is neither"},
+		"since":                 {logs(`<logs channel="a" fresh="1" since="-1h"/>`), "attribute since: it is not a duration"},
+		"long since":            {logs(`<logs channel="a" fresh="1" since="1000000h"/>`), "is not between 0 and"},
+		"long xpath":            {logs(`<logs channel="a" fresh="1" xpath="` + strings.Repeat("*", MaxXPath+1) + `"/>`), "the XPath: it is longer"},
+		"record of no epoch":    {logs(`<logs channel="a" fresh="1" record="1"/>`), "no record without an epoch"},
+		"position of a request": {logs(`<logs channel="a" fresh="1" position="&#10;"/>`), "the position: it holds"},
+		"begun without a name":  {logs(`<logs channel="a" fresh="1" begun="1"/>`), "a number and an identity, or neither"},
+		"provider no name":      {logs(`<logs channel="a" fresh="1"><provider/></logs>`), "<provider> has no name"},
+		"provider":              {logs(`<logs channel="a" fresh="1"><provider name="!"/></logs>`), "a provider: it is empty"},
+		"providers":             {logs(`<logs channel="a" fresh="1">` + strings.Repeat(`<provider name="p"/>`, 101) + `</logs>`), "more than 100 providers"},
+		"trailing":              {requestLine(plainRequest + "<a/>"), "after the end"},
 	}
 }
 

@@ -29,6 +29,69 @@ func (s *scanner) text() (blank bool, err error) {
 	return false, nil
 }
 
+// content reads what is between the start tag that was read and its end tag: text, references and CDATA sections, as one
+// text with its line ends as XML has them (XML 1.0, section 2.11). An element in it, and more than so many bytes, are
+// refused. What it returns shares no memory with the document.
+func (s *scanner) content(most int) (string, error) {
+	if s.ending {
+		_, err := s.next()
+		return "", err
+	}
+	var text strings.Builder
+	for {
+		part, err := s.run()
+		if err != nil {
+			return "", err
+		}
+		if text.Len()+len(part) > most {
+			return "", s.fail(s.at, "<%s> holds more than %d bytes", s.stack[len(s.stack)-1], most)
+		}
+		text.WriteString(part)
+		if strings.HasPrefix(s.doc[s.pos:], "</") {
+			s.at = s.pos
+			_, err := s.endTag()
+			return text.String(), err
+		}
+	}
+}
+
+// run reads the next part of an element's content: a CDATA section, or text up to the next "<". What is empty may be a
+// comment, or that the end tag follows.
+func (s *scanner) run() (string, error) {
+	begin, rest := s.pos, s.doc[s.pos:]
+	switch {
+	case strings.HasPrefix(rest, openSection):
+		if err := s.characterData(); err != nil {
+			return "", err
+		}
+		return lineEnds(s.doc[begin+len(openSection) : s.pos-len(closeSection)]), nil
+	case strings.HasPrefix(rest, "<!--"):
+		return "", s.comment()
+	case strings.HasPrefix(rest, "</"):
+		return "", nil
+	case strings.HasPrefix(rest, "<"):
+		return "", s.fail(s.pos, "only text belongs into <%s>", s.stack[len(s.stack)-1])
+	}
+	length := strings.IndexByte(rest, '<')
+	if length < 0 {
+		return "", s.fail(len(s.doc), "the document ends inside <%s>", s.stack[len(s.stack)-1])
+	}
+	text := rest[:length]
+	if i := strings.Index(text, closeSection); i >= 0 {
+		return "", s.fail(s.pos+i, "]]> in text")
+	}
+	s.pos += length
+	return s.replaceReferences(begin, lineEnds(text))
+}
+
+// lineEnds replaces CR LF, and CR alone, by LF.
+func lineEnds(text string) string {
+	if strings.IndexByte(text, '\r') < 0 {
+		return text
+	}
+	return strings.ReplaceAll(strings.ReplaceAll(text, "\r\n", "\n"), "\r", "\n")
+}
+
 // comment passes over <!-- … -->.
 func (s *scanner) comment() error {
 	begin := s.pos + len("<!--")

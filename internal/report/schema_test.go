@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -54,6 +55,7 @@ func TestReportsValidate(t *testing.T) {
 	dirty.Clean()
 	documents := accepted()
 	documents["typical"] = string(marshal(t, typical()))
+	documents["logs"] = string(marshal(t, withLogs()))
 	documents["awkward"] = string(marshal(t, awkward()))
 	documents["cleaned"] = string(marshal(t, dirty))
 	said := validate(t, documents)
@@ -82,6 +84,8 @@ func TestSchemaRefusesWhatParseRefuses(t *testing.T) {
 func TestSchemaHasTheBounds(t *testing.T) {
 	for name, most := range map[string]int{
 		"optionalText": MaxText, "instance": MaxInstance, "reason": MaxReason, "name": MaxName, "unit": MaxUnit,
+		"channel": MaxChannel, "word": MaxWord, "filledWord": MaxWord, "identity": MaxIdentity, "position": MaxPosition,
+		"messageText": MaxMessage, "fieldText": MaxField, "rawText": MaxRaw,
 	} {
 		pattern := regexp.MustCompile(`(?s)<xs:simpleType name="` + name + `">.*?<xs:maxLength value="(\d+)"/>`)
 		found := pattern.FindSubmatch(Schema())
@@ -95,6 +99,30 @@ func TestSchemaHasTheBounds(t *testing.T) {
 	}
 	if !strings.Contains(string(Schema()), `targetNamespace="`+Namespace+`"`) {
 		t.Error("the schema is not that of the namespace")
+	}
+}
+
+// The schema knows each level and kind of trouble that the code does, and no other.
+func TestSchemaHasTheLevels(t *testing.T) {
+	var levels []string
+	for _, level := range Levels() {
+		levels = append(levels, string(level))
+	}
+	troubles := []TroubleKind{TroubleDenied, TroubleAbsent, TroubleQuery, TroubleUnsupported, TroubleSlow, TroubleFailed}
+	var kinds []string
+	for _, kind := range troubles {
+		kinds = append(kinds, string(kind))
+	}
+	for name, want := range map[string][]string{"level": append([]string{""}, levels...), "troubleKind": kinds} {
+		_, after, _ := strings.Cut(string(Schema()), `<xs:simpleType name="`+name+`">`)
+		after, _, _ = strings.Cut(after, "</xs:simpleType>")
+		var got []string
+		for _, match := range regexp.MustCompile(`<xs:enumeration value="(.*?)"/>`).FindAllStringSubmatch(after, -1) {
+			got = append(got, match[1])
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("the schema has the values %q of %s, want %q", got, name, want)
+		}
 	}
 }
 

@@ -82,6 +82,20 @@ func system() []Definition {
 	}
 }
 
+// logs are what the server says of the logs that it reads on a host.
+func logs() []Definition {
+	return []Definition{
+		{Name: LogsRecords, Unit: "1", Kind: Gauge, Instance: "channel", Source: "server", Platforms: everywhere,
+			Description: "log records that the visit brought home"},
+		{Name: LogsGaps, Unit: "1", Kind: Gauge, Instance: "channel", Source: "server", Platforms: everywhere,
+			Description: "places that the visit found where records were gone before they were read; every host with the " +
+				"channel has the limit above=\"0\" on it unless the configuration says otherwise"},
+		{Name: LogsFailed, Unit: "1", Kind: Gauge, Instance: "channel", Source: "server", Platforms: everywhere,
+			Description: "1 where the channel could not be read, or not to its end, 0 where it could; every host with the " +
+				"channel has the limit above=\"0\" on it unless the configuration says otherwise"},
+	}
+}
+
 func fileSystems() []Definition {
 	return []Definition{
 		{Name: "disk.usage", Unit: "%", Kind: Gauge, Instance: "mount", Source: "disk", Platforms: everywhere,

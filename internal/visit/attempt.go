@@ -58,33 +58,20 @@ func (a *attempt) run(ctx context.Context) error {
 	if err := a.connect(ctx); err != nil {
 		return err
 	}
-	parcel, err := a.collect(ctx)
+	p, err := a.collect(ctx)
 	if err != nil {
 		return err
 	}
-	a.disconnect() // the host has done its part
-	var document []byte
-	err = a.stage(ctx, failure.Open, 0, func(context.Context) (err error) {
-		binding := seal.Binding{Host: parcel.request.Host, Visit: parcel.request.Visit}
-		document, err = seal.Open(parcel.request.Key, parcel.request.Nonce, binding, parcel.sealed, report.MaxDocument)
-		if errors.Is(err, seal.ErrAltered) && parcel.sum == a.known.last {
-			return errReplayed
-		}
-		return err
-	})
-	if err != nil {
+	if len(p.request.Logs) == 0 {
+		a.disconnect() // the host has done its part
+	}
+	if a.report, err = a.unpack(ctx, p); err != nil {
 		return err
 	}
-	a.known.last = parcel.sum
-	a.trace.note("opened", fmt.Sprintf("the seal is right: %d bytes of XML", len(document)))
-	err = a.stage(ctx, failure.Decode, 0, func(context.Context) (err error) {
-		a.report, err = a.decode(document, parcel.read)
-		return err
-	})
-	if err == nil {
-		a.noteReport()
-	}
-	return err
+	a.count(a.report, p.read)
+	a.noteReport()
+	a.bringLogs(ctx, p)
+	return nil
 }
 
 func (a *attempt) connect(ctx context.Context) (err error) {
@@ -114,7 +101,7 @@ func (a *attempt) connect(ctx context.Context) (err error) {
 	return explain(ctx, a.clock.stage, err)
 }
 
-// collect runs the client and fetches what it has sealed. If it is gone from where it is remembered to be, it is deployed
+// collect runs the client for the first part and fetches what it has sealed. If it is gone from where it is remembered to be, it is deployed
 // again, once. If it is gone from where it was just deployed, that is the failure. One that is installed is run where the
 // configuration says, and nothing is asked of the host before.
 func (a *attempt) collect(ctx context.Context) (_ *parcel, err error) {
@@ -122,10 +109,10 @@ func (a *attempt) collect(ctx context.Context) (_ *parcel, err error) {
 		if a.known.installed, err = deploy.Standing(a.host.Client); err != nil {
 			return nil, err
 		}
-		return a.fetch(ctx)
+		return a.fetch(ctx, a.request(ctx, 0))
 	}
 	if (a.known.installed != deploy.Installed{}) {
-		parcel, err := a.fetch(ctx)
+		parcel, err := a.fetch(ctx, a.request(ctx, 0))
 		if !hasEnded(err) {
 			return parcel, err
 		}
@@ -134,7 +121,7 @@ func (a *attempt) collect(ctx context.Context) (_ *parcel, err error) {
 	if err := a.deploy(ctx); err != nil {
 		return nil, err
 	}
-	parcel, err := a.fetch(ctx)
+	parcel, err := a.fetch(ctx, a.request(ctx, 0))
 	if hasEnded(err) {
 		err = a.lookFor(ctx, err)
 	}
@@ -182,15 +169,30 @@ func (a *attempt) deploy(ctx context.Context) error {
 type parcel struct {
 	request report.Request
 	sealed  []byte
+	size    int // of what was sealed
 	sum     sum
-	read    time.Time // when the report began to come, which is when its counters were read
+	read    time.Time     // when the report began to come, which is when its counters were read
+	took    time.Duration // from the request to the last word
 }
 
-// request makes the request of this visit. Each call has a key and a nonce of its own.
-func (a *attempt) request() report.Request {
-	r := report.Request{Visit: a.visit.ID, Host: a.host.Name, Deadline: a.clientDeadline()}
+// request makes the request of a part of this visit. Each call has a key and a nonce of its own. A client reads logs in up
+// to half of its time, which is to be over well before the stage in which it does: a log that is slow costs itself, and
+// not the visit.
+func (a *attempt) request(ctx context.Context, part int) report.Request {
+	r := report.Request{Visit: a.visit.ID, Host: a.host.Name, Deadline: a.clientDeadline(), Part: part}
 	rand.Read(r.Key[:]) // never fails: crypto/rand ends the program instead
 	rand.Read(r.Nonce[:])
+	if a.host.Logs != nil {
+		r.Logs = a.host.Logs.Requests()
+	}
+	if run := a.host.Deadlines.Run; len(r.Logs) > 0 && run > 0 {
+		r.Deadline = min(r.Deadline, run*8/5)
+	}
+	if part > 0 {
+		r.Deadline = min(r.Deadline, timeLeft(ctx))
+		return r
+	}
+	r.Records, r.Bytes = FirstRecords, FirstBytes
 	if a.known.counters.empty() {
 		r.Sample = firstSample
 	}
@@ -211,8 +213,9 @@ func (a *attempt) clientDeadline() time.Duration {
 }
 
 // fetch runs the client once, from the request to its last word.
-func (a *attempt) fetch(ctx context.Context) (_ *parcel, err error) {
-	p := &parcel{request: a.request()}
+func (a *attempt) fetch(ctx context.Context, request report.Request) (_ *parcel, err error) {
+	p := &parcel{request: request}
+	began := a.now()
 	file := ""
 	if p.request.File != "" {
 		file = path.Join(a.known.installed.Directory, p.request.File)
@@ -255,7 +258,8 @@ func (a *attempt) fetch(ctx context.Context) (_ *parcel, err error) {
 	if err == nil {
 		a.trace.note("received", fmt.Sprintf("a sealed report of %d bytes", len(p.sealed)))
 	}
-	a.part(ctx, session, err == nil)
+	a.takeLeave(ctx, session, err == nil && file == "")
+	p.size, p.took = len(p.sealed), a.now().Sub(began)
 	return p, err
 }
 
@@ -316,9 +320,31 @@ func (a *attempt) remove(ctx context.Context, file string) {
 	}
 }
 
-// decode reads the report, compares it with the request, adds the rates, and sees to it that the counters, which were read
-// at the given time, are remembered once the visit is acknowledged.
-func (a *attempt) decode(document []byte, read time.Time) (*report.Report, error) {
+// unpack opens a sealed report, reads it and compares it with the request.
+func (a *attempt) unpack(ctx context.Context, p *parcel) (r *report.Report, err error) {
+	var document []byte
+	err = a.stage(ctx, failure.Open, 0, func(context.Context) (err error) {
+		binding := seal.Binding{Host: p.request.Host, Visit: p.request.Visit}
+		document, err = seal.Open(p.request.Key, p.request.Nonce, binding, p.sealed, report.MaxDocument)
+		if errors.Is(err, seal.ErrAltered) && p.sum == a.known.last {
+			return errReplayed
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	a.known.last, p.sealed = p.sum, nil
+	a.trace.note("opened", fmt.Sprintf("the seal is right: %d bytes of XML", len(document)))
+	err = a.stage(ctx, failure.Decode, 0, func(context.Context) (err error) {
+		r, err = a.decode(document, &p.request)
+		return err
+	})
+	return r, err
+}
+
+// decode reads a report, and compares it with the request.
+func (a *attempt) decode(document []byte, request *report.Request) (*report.Report, error) {
 	r, err := report.Parse(document)
 	if err != nil {
 		return nil, err
@@ -327,17 +353,26 @@ func (a *attempt) decode(document []byte, read time.Time) (*report.Report, error
 		return nil, fmt.Errorf("%w: it says it is of visit %s to %s", errOther,
 			report.Visible(r.Visit, 40), report.Visible(r.Host, 40))
 	}
-	if skew := r.Time.Sub(a.now()).Round(time.Second); skew.Abs() > skewed {
-		a.log.Warn("the host's clock differs from ours", "skew", skew)
+	if err := request.CheckLogs(r.Logs); err != nil {
+		return nil, err
 	}
 	for i := range r.Failures {
 		r.Failures[i].Reason = a.secret.hide(r.Failures[i].Reason)
+	}
+	a.secret.hideRecords(r.Logs)
+	return r, nil
+}
+
+// count adds the rates to a report whose counters were read at the given time, and sees to it that these are remembered
+// once the visit is acknowledged.
+func (a *attempt) count(r *report.Report, read time.Time) {
+	if skew := r.Time.Sub(a.now()).Round(time.Second); skew.Abs() > skewed {
+		a.log.Warn("the host's clock differs from ours", "skew", skew)
 	}
 	rates := report.Rates(a.known.counters.statistics(), r.Statistics, read.Sub(a.known.read))
 	counters := packCounters(r.Statistics)
 	a.visit.acknowledge = func() { a.hosts.advance(&a.host, counters, read) }
 	r.Statistics = append(r.Statistics, rates...)
-	return r, nil
 }
 
 // disconnect closes the connection and waits for all that hangs on it. Further calls do nothing.

@@ -1,6 +1,8 @@
 package visit
 
 import (
+	"encoding/xml"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -50,3 +52,45 @@ type covered struct {
 
 func (c *covered) Error() string { return c.text }
 func (c *covered) Unwrap() error { return c.err }
+
+// leastInRecords is the length, in bytes, from which a password is looked for in log records. They are evidence, and hold
+// whatever anybody typed: a short password is a word of theirs, which would be gone from all of them.
+const leastInRecords = 8
+
+// hideRecords takes the password out of log records, and marks those that had it. The other records stay as they are, byte
+// by byte.
+func (s secret) hideRecords(answers []report.Logs) {
+	if len(s) < leastInRecords {
+		return
+	}
+	forms := s.forms()
+	for i := range answers {
+		for j := range answers[i].Records {
+			r := &answers[i].Records[j]
+			texts := []*string{&r.Source, &r.Computer, &r.User, &r.Keywords, &r.Message, &r.Raw}
+			for k := range r.Data {
+				texts = append(texts, &r.Data[k].Name, &r.Data[k].Value)
+			}
+			for _, text := range texts {
+				for _, form := range forms {
+					if strings.Contains(*text, form) {
+						*text, r.Altered = strings.ReplaceAll(*text, form, hidden), true
+					}
+				}
+			}
+		}
+	}
+}
+
+// forms returns what the password looks like: as it is, made printable, and in XML, JSON and quotes.
+func (s secret) forms() []string {
+	quoted := strconv.Quote(string(s))
+	var escaped strings.Builder
+	_ = xml.EscapeText(&escaped, []byte(s)) // a strings.Builder takes everything
+	forms := []string{
+		string(s), quoted[1 : len(quoted)-1], report.Visible(string(s), 0), escaped.String(),
+		strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(string(s)), // as Windows has it in an element
+	}
+	slices.Sort(forms)
+	return slices.Compact(forms)
+}

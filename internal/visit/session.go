@@ -96,15 +96,15 @@ func (s *session) leave() (int, error) {
 	return status, err
 }
 
-// part waits, not for long, until the client has ended and all of its log is here. Whatever comes of it, the visit has what
-// it wanted, or can't get it any more. A client whose report has arrived is about to end: told to stop, it might take the
-// report for undelivered. One whose report lies in a file waits to be told.
-func (a *attempt) part(ctx context.Context, s *session, delivered bool) {
+// takeLeave waits, not for long, until the client has ended and all of its log is here. Whatever comes of it, the visit has
+// what it wanted, or can't get it any more. A client whose report has arrived by itself is about to end: told to stop, it
+// might take the report for undelivered. Any other waits to be told.
+func (a *attempt) takeLeave(ctx context.Context, s *session, ending bool) {
 	ctx, cancel := context.WithTimeout(ctx, farewell)
 	defer cancel()
 	defer a.closeWith(ctx)()
 	end := s.end
-	if delivered && a.host.Transfer != File {
+	if ending {
 		end = s.leave
 	}
 	if status, err := end(); status != 0 || err != nil {

@@ -16,6 +16,7 @@ type stopwatch struct {
 	stage failure.Stage // the one that runs, or ran last; empty before the first
 	since time.Time
 	took  map[failure.Stage]time.Duration
+	idle  bool // none runs
 }
 
 // begin ends the stage that runs and begins another. One that comes again adds to its time.
@@ -23,15 +24,21 @@ func (w *stopwatch) begin(stage failure.Stage, now time.Time) {
 	if w.took == nil {
 		w.took = make(map[failure.Stage]time.Duration, len(failure.Stages()))
 	}
-	if w.stage != "" {
+	w.pause(now)
+	w.stage, w.since, w.idle = stage, now, false
+}
+
+// pause ends the stage that runs. It is still the one that ran last.
+func (w *stopwatch) pause(now time.Time) {
+	if w.stage != "" && !w.idle {
 		w.took[w.stage] += now.Sub(w.since)
 	}
-	w.stage, w.since = stage, now
+	w.idle = true
 }
 
 // stop ends the stage that runs and returns all that there were, in their order.
 func (w *stopwatch) stop(now time.Time) []Timing {
-	w.begin(w.stage, now)
+	w.pause(now)
 	var timings []Timing
 	for _, stage := range failure.Stages() {
 		if took, ok := w.took[stage]; ok {
@@ -141,6 +148,7 @@ func explain(ctx context.Context, stage failure.Stage, err error) error {
 func classify(stage failure.Stage, err error) *failure.Error {
 	var known *failure.Error
 	var invalid *report.ParseError
+	var wrong *report.AnswerError
 	var direct *unasked
 	var none *noReport
 	var kind failure.Kind
@@ -163,7 +171,7 @@ func classify(stage failure.Stage, err error) *failure.Error {
 		kind = failure.ReportAltered
 	case errors.Is(err, errReplayed), errors.Is(err, errOther):
 		kind = failure.ReportReplayed
-	case errors.As(err, &invalid), errors.As(err, &direct), errors.Is(err, seal.ErrFormat):
+	case errors.As(err, &invalid), errors.As(err, &wrong), errors.As(err, &direct), errors.Is(err, seal.ErrFormat):
 		kind = failure.ReportInvalid
 	default:
 		if kind = failure.Classify(err); kind == failure.Disconnected {

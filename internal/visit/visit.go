@@ -48,6 +48,8 @@ type Host struct {
 	Sudo      bool   // the client is run by sudo -n
 	Transfer  Transfer
 	Deadlines Deadlines
+	Logs      Logs           // nil: no log records are wanted
+	Further   time.Duration  // after its beginning a visit ends that goes on for the sake of the logs alone; 0: by its deadline
 	Through   remote.Gateway // what it is reached through; nil: it is reached directly
 	Way       string         // the names of the jump hosts on the way, the nearest to us first, with " > " between them
 }
@@ -74,6 +76,7 @@ type Visit struct {
 	Log      string         // the client's log (stderr) and what came before the report, bounded and made printable
 	Report   *report.Report // nil if and only if Failure is not; its Statistics hold the derived rates too
 	Failure  *failure.Error
+	Logs     []ChannelRead // how the reading of each channel that was asked for went; the records are where Host.Logs has put them
 
 	acknowledge func() // moves what the next visit of the host begins at; nil: nothing to move
 }

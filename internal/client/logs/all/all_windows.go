@@ -1,0 +1,7 @@
+package all
+
+import "muster/internal/client/logs"
+
+func platform() []logs.Source {
+	return nil
+}

@@ -1,0 +1,492 @@
+package controller
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"muster/internal/config"
+	"muster/internal/cursors"
+	"muster/internal/entry"
+	"muster/internal/failure"
+	"muster/internal/queue"
+	"muster/internal/report"
+	"muster/internal/visit"
+)
+
+// shelfTable is a table in memory.
+type shelfTable struct {
+	mu      sync.Mutex
+	content map[string][]byte
+	full    error // of every write
+}
+
+func newShelfTable() *shelfTable { return &shelfTable{content: make(map[string][]byte)} }
+
+func (s *shelfTable) All(context.Context) (map[string][]byte, error) { return s.content, nil }
+
+func (s *shelfTable) Put(_ context.Context, key string, value []byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.full == nil {
+		s.content[key] = value
+	}
+	return s.full
+}
+
+func (s *shelfTable) Delete(_ context.Context, key string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.content, key)
+	return s.full
+}
+
+// logQueue takes entries of log records up to a size.
+type logQueue struct {
+	most int // bytes; 0: any
+	full error
+	put  []entry.Logs
+}
+
+func (q *logQueue) Put(_ context.Context, entries ...queue.Entry) error {
+	for _, e := range entries {
+		if q.full != nil {
+			return q.full
+		}
+		if q.most > 0 && len(e.Data) > q.most {
+			return fmt.Errorf("%w: %d bytes", queue.ErrTooLarge, len(e.Data))
+		}
+		l, err := entry.DecodeLogs(e.Data)
+		if err != nil {
+			return err
+		}
+		q.put = append(q.put, *l)
+	}
+	return nil
+}
+
+// book is a logbook of its own, and what it logs.
+type book struct {
+	*logbook
+	table *shelfTable
+	queue *logQueue
+	used  float64
+	text  bytes.Buffer
+}
+
+func newBook(t *testing.T) *book {
+	t.Helper()
+	b := &book{table: newShelfTable(), queue: new(logQueue)}
+	c, err := cursors.New(t.Context(), b.table, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := slog.New(slog.NewTextHandler(&b.text, nil))
+	b.logbook = newLogbook(log, c, &keeper{b.queue}, func() float64 { return b.used }, 256)
+	return b
+}
+
+// logged returns what was logged since the last call.
+func (b *book) logged() string {
+	defer b.text.Reset()
+	return b.text.String()
+}
+
+func loggedHost(channels ...string) *config.Host {
+	h := &config.Host{Name: "web1", Groups: []string{"web", "front"}}
+	for _, c := range channels {
+		h.Logs = append(h.Logs, config.Logs{Channel: c, Raw: true, Since: time.Hour})
+	}
+	return h
+}
+
+// brought is a part with answers.
+func brought(answers ...report.Logs) *visit.Part {
+	return &visit.Part{Visit: "v1", Number: 3, Sweep: time.Unix(60, 0).UTC(), Host: "web1", Read: time.Unix(70, 0).UTC(), Answers: answers}
+}
+
+// records returns an answer with records of an epoch.
+func records(channel string, epoch, first, last int64) report.Logs {
+	l := report.Logs{Channel: channel, Epoch: epoch, Next: report.Cursor{Epoch: epoch, Record: last, Position: "p"}}
+	for id := first; id <= last; id++ {
+		l.Records = append(l.Records, report.Record{ID: id, Time: time.Unix(id, 0).UTC(), Message: strings.Repeat("m", 100)})
+	}
+	return l
+}
+
+func TestWhatAPartBringsIsKeptBeforeTheCursorMoves(t *testing.T) {
+	b := newBook(t)
+	logs := b.of(loggedHost("Security", "System", "denied"))
+	asked := logs.Requests()
+	if len(asked) != 3 || asked[0].Channel != "Security" || !asked[0].Raw || asked[0].Since != time.Hour || asked[0].Fresh == 0 {
+		t.Fatalf("it asks for %+v", asked)
+	}
+	first := records("Security", asked[0].Fresh, 1, 3)
+	first.Begun, first.Why = "id 1", "first reading"
+	denied := report.Logs{Channel: "denied", Trouble: &report.Trouble{Kind: report.TroubleDenied, Text: "access is denied"}}
+	quiet := report.Logs{Channel: "System", Next: report.Cursor{}}
+
+	b.queue.full = queue.ErrFull
+	if err := logs.Keep(t.Context(), brought(first, quiet, denied)); !errors.Is(err, queue.ErrFull) {
+		t.Fatalf("Keep: %v", err)
+	}
+	again := logs.Requests()
+	if (again[0].Cursor != report.Cursor{}) || again[0].Begun.Identity != "id 1" || b.records.Load() != 0 {
+		t.Fatalf("what is not kept is not asked for again: %+v", again[0])
+	}
+	b.queue.full = nil
+	if err := logs.Keep(t.Context(), brought(first, quiet, denied)); err != nil {
+		t.Fatal(err)
+	}
+	if got := logs.Requests()[0]; got.Cursor != first.Next || got.Begun.Identity != "" {
+		t.Errorf("it goes on with %+v", got)
+	}
+	if n := len(b.queue.put); n != 1 {
+		t.Fatalf("%d entries are kept", n)
+	}
+	got := b.queue.put[0]
+	if got.Visit != "v1" || got.Part != 3 || got.Host != "web1" || got.Groups != "web/front" || !got.Sweep.Equal(time.Unix(60, 0)) ||
+		!got.Read.Equal(time.Unix(70, 0)) || len(got.Channels) != 1 || got.Channels[0].Channel != "Security" || len(got.Channels[0].Records) != 3 {
+		t.Errorf("kept is %+v", got)
+	}
+	if b.records.Load() != 3 {
+		t.Errorf("%d records are counted", b.records.Load())
+	}
+	if log := b.logged(); !strings.Contains(log, `level=INFO msg="an epoch of a log began`) || !strings.Contains(log, "Event Log Readers") ||
+		strings.Count(log, "can't be read") != 1 {
+		t.Errorf("it logs\n%s", log)
+	}
+
+	// Nothing new is no entry. A trouble that lasts is no news; that it is over, is.
+	if err := logs.Keep(t.Context(), brought(records("Security", first.Epoch, 4, 3), denied)); err != nil || len(b.queue.put) != 1 || b.logged() != "" {
+		t.Errorf("Keep: %v, %d entries", err, len(b.queue.put))
+	}
+	cleared := records("Security", first.Epoch+1, 1, 1)
+	cleared.Begun, cleared.Why = "id 2", "the log was cleared"
+	cleared.Gaps = []report.Gap{{Epoch: first.Epoch, First: 4, Last: 9, Reason: "cleared away"}}
+	if err := logs.Keep(t.Context(), brought(cleared, records("denied", 5, 1, 1))); err != nil {
+		t.Fatal(err)
+	}
+	log := b.logged()
+	for _, want := range []string{
+		"level=WARN msg=\"an epoch of a log began", `why="the log was cleared"`, "host=web1", "channel=Security",
+		"gone before they were read", "first=4 last=9", `why="cleared away"`, "a log can be read again",
+	} {
+		if !strings.Contains(log, want) {
+			t.Errorf("there is no %q in\n%s", want, log)
+		}
+	}
+	if got := b.queue.put[1].Channels[0].Gaps; len(got) != 1 {
+		t.Errorf("gaps: %+v", got)
+	}
+}
+
+func TestAnEpochThatIsNotReservedIsNotPut(t *testing.T) {
+	b := newBook(t)
+	logs := b.of(loggedHost("x"))
+	begun := records("x", 9, 1, 1)
+	begun.Begun = "id"
+	b.table.full = queue.ErrUnavailable
+	if err := logs.Keep(t.Context(), brought(begun)); !errors.Is(err, queue.ErrUnavailable) || len(b.queue.put) != 0 {
+		t.Errorf("Keep: %v, %d entries", err, len(b.queue.put))
+	}
+	begun.Begun = "" // then the cursor alone can't be written, which loses nothing
+	if err := logs.Keep(t.Context(), brought(begun)); err != nil || len(b.queue.put) != 1 || !strings.Contains(b.logged(), "not on disk") {
+		t.Errorf("Keep: %v, %d entries", err, len(b.queue.put))
+	}
+}
+
+// TestWhatIsTooLargeGoesInHalves has a queue whose servers take little.
+func TestWhatIsTooLargeGoesInHalves(t *testing.T) {
+	b := newBook(t)
+	b.queue.most = 2000
+	one, two := records("a", 5, 1, 30), records("b", 6, 1, 41)
+	one.Gaps = []report.Gap{{Epoch: 5, First: 1, Last: 1, Reason: "x"}}
+	if err := b.of(loggedHost("a", "b")).Keep(t.Context(), brought(one, two)); err != nil {
+		t.Fatal(err)
+	}
+	got := map[string][]int64{}
+	gaps := 0
+	for i, l := range b.queue.put {
+		for _, c := range l.Channels {
+			for _, r := range c.Records {
+				got[c.Channel] = append(got[c.Channel], r.ID)
+			}
+			gaps += len(c.Gaps)
+			// A cursor that is stored has all records before it stored.
+			if want := map[string]int64{"a": 30, "b": 41}[c.Channel]; c.Next.Record != 0 && int64(len(got[c.Channel])) != want {
+				t.Errorf("entry %d has the cursor of %s after %d records", i, c.Channel, len(got[c.Channel]))
+			}
+		}
+	}
+	if len(got["a"]) != 30 || len(got["b"]) != 41 || !slices.IsSorted(got["a"]) || !slices.IsSorted(got["b"]) || gaps != 1 {
+		t.Errorf("kept are %v, and %d gaps", got, gaps)
+	}
+	if len(b.queue.put) < 3 {
+		t.Errorf("in %d entries", len(b.queue.put))
+	}
+	b.queue.most = 10
+	if err := b.of(loggedHost("a")).Keep(t.Context(), brought(records("a", 5, 31, 31))); !errors.Is(err, queue.ErrTooLarge) {
+		t.Errorf("a single record that is too large: %v", err)
+	}
+}
+
+func TestLogsWaitWhileTheQueueFillsUp(t *testing.T) {
+	b := newBook(t)
+	logs := b.of(loggedHost("x"))
+	for i, step := range []struct {
+		used  float64
+		asked int
+		said  string
+	}{{75, 1, ""}, {75.1, 0, "filling up"}, {99, 0, ""}, {71, 0, ""}, {69, 1, "read again"}, {74, 1, ""}} {
+		b.used = step.used
+		asked := len(logs.Requests())
+		said := b.logged()
+		if asked != step.asked || (said != "") != (step.said != "") || !strings.Contains(said, step.said) {
+			t.Errorf("step %d: %d channels are asked for, and it says %q", i, asked, said)
+		}
+	}
+}
+
+func TestPlaces(t *testing.T) {
+	for parallel, want := range map[int]int{1: 1, 3: 1, 4: 1, 8: 2, 31: 7, 32: 8, 10000: 8} {
+		var p places
+		p.bound(parallel)
+		taken := 0
+		for p.take() {
+			taken++
+		}
+		if taken != want {
+			t.Errorf("of %d parallel visits %d may go on, want %d", parallel, taken, want)
+		}
+		p.give()
+		if !p.take() || p.take() {
+			t.Error("a place that is given back is not there, or twice")
+		}
+	}
+}
+
+// TestNobodyWaitsForAVisitThatGoesOn where there is one place alone, or one jump host.
+func TestNobodyWaitsForAVisitThatGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBook(t)
+		g := newGate(1)
+		logs := b.of(loggedHost("x"), g)
+		g.enter(t.Context())
+		release, ok := logs.Continue()
+		if !ok {
+			t.Fatal("nobody waits, and it may not go on")
+		}
+		release()
+		ctx, cancel := context.WithCancel(t.Context())
+		var waiting sync.WaitGroup
+		waiting.Go(func() { g.enter(ctx) })
+		synctest.Wait()
+		if _, ok := logs.Continue(); ok {
+			t.Error("it goes on while another host waits")
+		}
+		cancel()
+		waiting.Wait()
+		if b.places.taken != 0 {
+			t.Errorf("%d places are taken", b.places.taken)
+		}
+	})
+}
+
+func TestWhoHasLogs(t *testing.T) {
+	b := newBook(t)
+	if b.of(loggedHost()) != nil || (*logbook)(nil).of(loggedHost("x")) != nil {
+		t.Error("a host without logs has some")
+	}
+	now := time.Now()
+	if got := furtherFor(now.Add(-10*time.Second), now, time.Minute); got != 42500*time.Millisecond {
+		t.Errorf("it may go on for %v", got)
+	}
+	if got := furtherFor(now.Add(-time.Hour), now, time.Minute); got != time.Nanosecond {
+		t.Errorf("a late one may go on for %v", got)
+	}
+}
+
+// logVisitor visits hosts with a log, and goes on as long as it may.
+type logVisitor struct {
+	mu      sync.Mutex
+	asked   map[string][]string      // channels, by host
+	further map[string]time.Duration // by host
+	behind  map[string]bool          // hosts with more than one visit can read
+}
+
+func (l *logVisitor) Visit(ctx context.Context, host visit.Host, sweep time.Time) *visit.Visit {
+	v := &visit.Visit{ID: host.Name, Host: host.Name, Sweep: sweep, Report: &report.Report{Host: host.Name}}
+	l.mu.Lock()
+	l.further[host.Name] = host.Further
+	l.mu.Unlock()
+	if host.Logs == nil {
+		return v
+	}
+	release := func() {}
+	for part := 0; ; part++ {
+		p := &visit.Part{Visit: v.ID, Number: part, Sweep: sweep, Host: host.Name}
+		for _, q := range host.Logs.Requests() {
+			l.mu.Lock()
+			l.asked[host.Name] = append(l.asked[host.Name], q.Channel)
+			l.mu.Unlock()
+			answer := records(q.Channel, 5, q.Cursor.Record+1, q.Cursor.Record+10)
+			answer.More = l.behind[host.Name]
+			p.Answers = append(p.Answers, answer)
+			v.Logs = []visit.ChannelRead{{Channel: q.Channel, Records: 10 * (part + 1)}}
+		}
+		time.Sleep(time.Second) // of the test's own clock
+		if err := host.Logs.Keep(ctx, p); err != nil {
+			v.Report, v.Failure = nil, failure.New(failure.Decode, failure.Internal, err)
+			return v
+		}
+		release()
+		var ok bool
+		if !l.behind[host.Name] || part == 30 {
+			return v
+		}
+		if release, ok = host.Logs.Continue(); !ok {
+			return v
+		}
+	}
+}
+
+// TestAHostThatIsBehindDelaysNoOther has one that could go on for ever among others, with few places.
+func TestAHostThatIsBehindDelaysNoOther(t *testing.T) {
+	for _, parallel := range []int{1, 4} {
+		synctest.Test(t, func(t *testing.T) {
+			c, _, h := newTestController(t, 20, parallel)
+			b := newBook(t)
+			c.logs = b.logbook
+			c.logs.places.bound(parallel)
+			cfg := c.plan.Load().config
+			for i := range cfg.Hosts {
+				cfg.Hosts[i].Logs = []config.Logs{{Channel: "journal"}}
+			}
+			l := &logVisitor{asked: make(map[string][]string), further: make(map[string]time.Duration), behind: map[string]bool{"h0": true, "h1": true}}
+			c.visitor = l
+			s, err := c.Run(t.Context())
+			if err != nil || s.Visited != 20 {
+				t.Fatalf("Run: %+v, %v", s, err)
+			}
+			if s.Records < 20*10 {
+				t.Errorf("%d records came home", s.Records)
+			}
+			if parallel == 1 && len(l.asked["h0"]) != 1 {
+				t.Errorf("the one place is kept for %d parts while others wait", len(l.asked["h0"]))
+			}
+			if parallel == 4 && len(l.asked["h0"]) <= 20 && len(l.asked["h1"]) <= 20 {
+				t.Errorf("no host that is behind gets on: %d, %d parts", len(l.asked["h0"]), len(l.asked["h1"]))
+			}
+			if last := h.visits[len(h.visits)-1].Host; parallel == 4 && (last != "h0" && last != "h1" || s.Took > 32*time.Second) {
+				t.Errorf("it took %v, and the last visit was that of %s", s.Took, last) // all others are made beside it
+			}
+			if l.further["h0"] != 0 {
+				t.Errorf("a sweep that a person waits for has no next one: %v", l.further["h0"])
+			}
+		})
+	}
+}
+
+// TestAVisitOfASweepEndsBeforeTheNext has a server that sweeps every minute, and another configuration.
+func TestAVisitOfASweepEndsBeforeTheNext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _, _ := newTestController(t, 1, 4)
+		c.logs = newBook(t).logbook
+		host := &c.plan.Load().config.Hosts[0]
+		host.Logs = []config.Logs{{Channel: "journal"}, {Channel: "Security"}}
+		l := &logVisitor{asked: make(map[string][]string), further: make(map[string]time.Duration)}
+		c.visitor = l
+		o := now(c)
+		o.asked = false
+		if _, err := c.sweep(t.Context(), o); err != nil {
+			t.Fatal(err)
+		}
+		if got := l.further["h0"]; got != 52500*time.Millisecond {
+			t.Errorf("of a minute it may take %v", got)
+		}
+		if got := l.asked["h0"]; !slices.Equal(got, []string{"journal", "Security"}) {
+			t.Errorf("it asks for %v", got)
+		}
+	})
+}
+
+// TestLogsAreTakenOverByAReload takes a channel out, which is accident enough, and adds another; and puts it back.
+func TestLogsAreTakenOverByAReload(t *testing.T) {
+	r := newRig(t)
+	for i := range r.config.Hosts {
+		r.config.Hosts[i].Logs = []config.Logs{{Channel: "journal"}}
+	}
+	c := r.open()
+	defer r.close(c)
+	l := &logVisitor{asked: make(map[string][]string), further: make(map[string]time.Duration)}
+	c.visitor = l
+	sweep := func() {
+		t.Helper()
+		if _, err := c.sweep(t.Context(), now(c)); err != nil {
+			t.Fatal(err)
+		}
+		r.later(time.Minute)
+	}
+	stop := c.behind.start()
+	defer stop()
+	sweep()
+	next := *r.config
+	next.Hosts = slices.Clone(r.config.Hosts)
+	next.Hosts[0].Logs = []config.Logs{{Channel: "file:/var/log/auth.log"}}
+	if _, err := c.adopt(t.Context(), &next, false); err != nil {
+		t.Fatal(err)
+	}
+	sweep()
+	if _, err := c.adopt(t.Context(), r.config, false); err != nil {
+		t.Fatal(err)
+	}
+	sweep()
+	if got := l.asked["h0"]; !slices.Equal(got, []string{"journal", "file:/var/log/auth.log", "journal"}) {
+		t.Errorf("it asks for %v", got)
+	}
+	p := c.behind.(*pipeline)
+	if got := p.cursors.Requests("h0", []report.LogRequest{{Channel: "journal"}})[0].Cursor.Record; got != 20 {
+		t.Errorf("the journal is read up to %d, want 20", got)
+	}
+	f, err := p.Facts(t.Context())
+	if err != nil || f.Logs.Records != 90 || f.Logs.Behind != 0 {
+		t.Errorf("facts: %+v, %v", f.Logs, err)
+	}
+}
+
+// TestStatusTellsOfLogs by a server that runs, and by what one has left.
+func TestStatusTellsOfLogs(t *testing.T) {
+	r := newRig(t)
+	r.config.Hosts[0].Logs = []config.Logs{{Channel: "journal"}, {Channel: "Security"}}
+	c := r.open()
+	p := c.behind.(*pipeline)
+	behind := records("journal", 5, 1, 1)
+	behind.More = true
+	denied := report.Logs{Channel: "Security", Trouble: &report.Trouble{Kind: report.TroubleDenied, Text: "access is denied"}}
+	part := brought(behind, denied)
+	part.Host = "h0"
+	if err := c.logs.of(&r.config.Hosts[0]).Keep(t.Context(), part); err != nil {
+		t.Fatal(err)
+	}
+	f, err := p.Facts(t.Context())
+	if err != nil || f.Logs.Behind != 1 || f.Logs.Trouble != 1 || f.Logs.Records != 1 || f.Logs.Paused {
+		t.Errorf("facts: %+v, %v", f.Logs, err)
+	}
+	r.close(c)
+	o, err := Inspect(t.Context(), r.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l := o.Undone.Logs; len(l) != 2 || l[0].Trouble != report.TroubleDenied || l[1].Behind.IsZero() || o.Facts.Logs.Behind != 1 {
+		t.Errorf("it shows %+v, %+v", l, o.Facts.Logs)
+	}
+}

@@ -1,0 +1,93 @@
+package report
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+)
+
+// asked is a request for three channels that were read before, and one that was not.
+func asked() *Request {
+	return &Request{Visit: "v", Host: "h", Records: 3, Bytes: 2000, Logs: []LogRequest{
+		{Channel: "Security", Cursor: Cursor{3, 100, "p"}, Fresh: 5, Begun: Epoch{4, "begun"}},
+		{Channel: Journal, Cursor: Cursor{1 << 60, 7, "q"}, Fresh: 1<<60 + 1},
+		{Channel: "new", Fresh: 1},
+	}}
+}
+
+func ids(ids ...int64) []Record {
+	var records []Record
+	for _, id := range ids {
+		records = append(records, Record{ID: id, Time: time.Unix(0, 0).UTC()})
+	}
+	return records
+}
+
+func TestAnswersThatAreTaken(t *testing.T) {
+	large := ids(101)
+	large[0].Raw = strings.Repeat("x", 5000)
+	for name, logs := range map[string][]Logs{
+		"nothing":            nil,
+		"nothing new":        {{Channel: "Security", Epoch: 3, Next: Cursor{3, 100, "p"}}},
+		"records":            {{Channel: "Security", Epoch: 3, Records: ids(101, 105), Next: Cursor{3, 110, "r"}, Gaps: []Gap{{Epoch: 3, First: 102, Last: 104}}}},
+		"passed over":        {{Channel: "Security", Epoch: 3, Next: Cursor{3, 110, "r"}, More: true}},
+		"a fresh epoch":      {{Channel: "Security", Epoch: 5, Begun: "other", Records: ids(1), Next: Cursor{5, 1, ""}, Gaps: []Gap{{Epoch: 3, First: 101}}}},
+		"the begun epoch":    {{Channel: "Security", Epoch: 4, Begun: "begun", Records: ids(1), Next: Cursor{4, 1, ""}}},
+		"the journal's own":  {{Channel: Journal, Epoch: 12345, Begun: "s=1", Records: ids(1), Next: Cursor{12345, 1, ""}}},
+		"a first reading":    {{Channel: "new", Epoch: 1, Begun: "x", Records: ids(1), Next: Cursor{1, 1, ""}}},
+		"no first reading":   {{Channel: "new", Trouble: &Trouble{TroubleAbsent, "x"}}},
+		"one record, large":  {{Channel: "Security", Epoch: 3, Records: large, Next: Cursor{3, 101, ""}}},
+		"all that may be":    {{Channel: "Security", Epoch: 3, Records: ids(101, 102), Next: Cursor{3, 102, ""}}, {Channel: "new", Epoch: 1, Begun: "x", Records: ids(1), Next: Cursor{1, 1, ""}}},
+		"another, not asked": {{Channel: "new", Epoch: 1, Begun: "x", Next: Cursor{1, 0, ""}}},
+	} {
+		if err := asked().CheckLogs(logs); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestAnswersThatAreRefused(t *testing.T) {
+	two := ids(101, 102)
+	two[1].Raw = strings.Repeat("x", 2000)
+	for name, test := range map[string]struct {
+		logs Logs
+		want error
+	}{
+		"another channel":             {Logs{Channel: "System"}, ErrNotAsked},
+		"another spelling":            {Logs{Channel: "security", Epoch: 3, Next: Cursor{3, 100, "p"}}, ErrNotAsked},
+		"the cursor goes back":        {Logs{Channel: "Security", Epoch: 3, Next: Cursor{3, 99, "p"}}, ErrBackward},
+		"a record that was read":      {Logs{Channel: "Security", Epoch: 3, Records: ids(100), Next: Cursor{3, 100, "p"}}, ErrBackward},
+		"no epoch after one":          {Logs{Channel: "Security"}, ErrEpoch},
+		"an earlier epoch":            {Logs{Channel: "Security", Epoch: 2, Begun: "x", Next: Cursor{2, 1, ""}}, ErrEpoch},
+		"an epoch of its own":         {Logs{Channel: "Security", Epoch: 6, Begun: "x", Next: Cursor{6, 1, ""}}, ErrEpoch},
+		"begun, and another number":   {Logs{Channel: "Security", Epoch: 5, Begun: "begun", Next: Cursor{5, 1, ""}}, ErrEpoch},
+		"fresh, and the begun number": {Logs{Channel: "Security", Epoch: 4, Begun: "other", Next: Cursor{4, 1, ""}}, ErrEpoch},
+		"an epoch without a name":     {Logs{Channel: "Security", Epoch: 5, Next: Cursor{5, 1, ""}}, ErrEpoch},
+		"the old epoch begins":        {Logs{Channel: "Security", Epoch: 3, Begun: "begun", Next: Cursor{3, 100, ""}}, ErrEpoch},
+		"the journal, without a name": {Logs{Channel: Journal, Epoch: 5, Next: Cursor{5, 1, ""}}, ErrEpoch},
+		"the journal goes back":       {Logs{Channel: Journal, Epoch: 1 << 60, Next: Cursor{1 << 60, 6, ""}}, ErrBackward},
+		"a first epoch of its own":    {Logs{Channel: "new", Epoch: 2, Begun: "x", Next: Cursor{2, 1, ""}}, ErrEpoch},
+		"a gap elsewhere":             {Logs{Channel: "Security", Epoch: 3, Next: Cursor{3, 100, ""}, Gaps: []Gap{{Epoch: 2, First: 1}}}, ErrEpoch},
+		"too many records":            {Logs{Channel: "Security", Epoch: 3, Records: ids(101, 102, 103, 104), Next: Cursor{3, 104, ""}}, ErrTooLarge},
+		"too many bytes":              {Logs{Channel: "Security", Epoch: 3, Records: two, Next: Cursor{3, 102, ""}}, ErrTooLarge},
+	} {
+		err := asked().CheckLogs([]Logs{test.logs})
+		var answer *AnswerError
+		if !errors.As(err, &answer) || !errors.Is(err, test.want) {
+			t.Errorf("%s: got the error %v, want %v", name, err, test.want)
+			continue
+		}
+		if wide := errors.Is(err, ErrTooLarge); (answer.Channel == "") != wide || !wide && !strings.Contains(err.Error(), test.logs.Channel) {
+			t.Errorf("%s: it names the channel %q: %v", name, answer.Channel, err)
+		}
+	}
+	r := asked()
+	r.Records, r.Bytes = 0, 0
+	if records, bytes := r.Bounds(); records != MaxRecords || bytes != MaxRecordBytes {
+		t.Errorf("the bounds of nothing are %d and %d", records, bytes)
+	}
+	if err := r.CheckLogs([]Logs{{Channel: "Security", Epoch: 3, Records: two, Next: Cursor{3, 102, ""}}}); err != nil {
+		t.Errorf("without bounds: %v", err)
+	}
+}

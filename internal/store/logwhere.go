@@ -178,8 +178,9 @@ func (q *LogQuery) arms() []arm {
 		}
 	case q.Logon != "":
 		index, column = "logs_logon", "logon"
-		for _, outcome := range q.outcomes() {
-			values = append(values, outcome)
+		values = []any{q.Logon}
+		if q.Logon == LogonAny {
+			values = []any{LogonAccepted, LogonFailed}
 		}
 	case few:
 		index, column = "logs_event", "event_id"

@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"muster/internal/report"
 )
 
 // full returns the end of a pipe into which not a byte can be written any more, and the other end.
@@ -121,14 +123,48 @@ func TestTheServerIsGone(t *testing.T) {
 // The client is held where all its work is done, the report made and sealed, and only the frame's header is unwritten.
 // Its peak is asked of the kernel there: what wait4 tells of a child includes the memory of who started it.
 func TestItNeedsLittleMemory(t *testing.T) {
+	request := newRequest()
+	request.Sample = 50 * time.Millisecond
+	const most = 12 << 20
+	if peak := peakOf(t, request); peak >= most {
+		t.Errorf("it took %d bytes, and may take %d", peak, most)
+	}
+}
+
+// However many records wait, a client holds those of one report.
+func TestAMillionRecordsNeedBoundedMemory(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "auth.log")
+	line := "Mar 14 15:09:26 web1 sshd[516]: Failed password for invalid user admin from 192.0.2.1 port 51022 ssh2\n"
+	if err := os.WriteFile(path, bytes.Repeat([]byte(line), 1_000_000), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	request := newRequest()
+	request.Logs = []report.LogRequest{{Channel: report.FileChannel + path, Raw: true, Since: report.SinceAll, Fresh: 1}}
+	const most = 24 << 20
+	if peak := peakOf(t, request); peak >= most {
+		t.Errorf("it took %d bytes, and may take %d", peak, most)
+	}
+	request.File = ""
+	p := start(t, encode(t, request), nil)
+	p.expect(t, 0)
+	r := open(t, request, p.stdout.Bytes(), nil)
+	if l := r.Logs[0]; len(l.Records) != report.MaxRecords || !l.More || l.Trouble != nil || l.Records[0].Raw != strings.TrimSpace(line) {
+		t.Errorf("got %d records, more: %v, %+v", len(l.Records), l.More, l.Trouble)
+	}
+	if err := request.CheckLogs(r.Logs); err != nil {
+		t.Error(err)
+	}
+}
+
+// peakOf returns the most memory that a client with a request has had, in bytes.
+func peakOf(t *testing.T, request *report.Request) int {
+	t.Helper()
 	if runtime.GOOS != "linux" {
 		t.Skip("the peak is read from Linux's /proc")
 	}
 	path := installed(t)
 	reader, writer := full(t)
-	request := newRequest()
 	request.File = "report.bin"
-	request.Sample = 50 * time.Millisecond
 	p := start(t, encode(t, request), func(c *exec.Cmd) { c.Path, c.Stdout = path, writer })
 	begun(t, filepath.Join(filepath.Dir(path), "report.bin"))
 	peak := peakMemory(t, p.Process.Pid)
@@ -149,11 +185,8 @@ func TestItNeedsLittleMemory(t *testing.T) {
 	if err := <-drained; err != nil {
 		t.Error(err)
 	}
-	const most = 12 << 20
 	t.Logf("%d KiB", peak>>10)
-	if peak >= most {
-		t.Errorf("it took %d bytes, and may take %d", peak, most)
-	}
+	return peak
 }
 
 // peakMemory returns the most memory that a running process has had resident, in bytes (VmHWM, proc_pid_status(5)).

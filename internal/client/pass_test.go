@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"muster/internal/client"
+	"muster/internal/client/logs"
 	"muster/internal/client/stats"
 	"muster/internal/report"
 	"muster/internal/seal"
@@ -28,6 +29,7 @@ func newRequest() *report.Request {
 type pass struct {
 	request *report.Request
 	sources []stats.Source
+	logs    []logs.Source
 	version string
 	folder  string
 	stdout  io.Writer // instead of out
@@ -53,7 +55,7 @@ func (p *pass) start(t *testing.T, ctx context.Context) <-chan error {
 	go func() {
 		ended <- client.Run(ctx, client.Options{
 			Stdin: input, Stdout: p.stdout, Log: slog.New(slog.NewTextHandler(&p.log, nil)),
-			Version: p.version, Directory: p.folder, Sources: p.sources,
+			Version: p.version, Directory: p.folder, Sources: p.sources, Logs: p.logs,
 		})
 	}()
 	if p.request != nil {

@@ -14,6 +14,7 @@ import (
 	"muster/internal/deploy/deploytest"
 	"muster/internal/failure"
 	"muster/internal/queue"
+	"muster/internal/report"
 	"muster/internal/visit"
 )
 
@@ -179,5 +180,26 @@ func TestCheckThatIsInterrupted(t *testing.T) {
 	c = Check(t.Context(), o)
 	if len(c.Visits) != 4 || c.Visits[0].Failure == nil || c.Visits[0].Failure.Kind != failure.Configuration {
 		t.Errorf("a file that can't be used: got %q", visited(c.Visits))
+	}
+}
+
+// TestCheckLooksAtLogs of hosts whose client reads none.
+func TestCheckLooksAtLogs(t *testing.T) {
+	r, o := checkable(t)
+	for i := range o.Hosts {
+		o.Hosts[i].Logs = []config.Logs{{Channel: "journal", Since: report.SinceAll}}
+	}
+	c := Check(t.Context(), o)
+	looked := 0
+	for _, v := range c.Visits {
+		if v.Failure == nil && len(v.Logs) == 1 && v.Logs[0].Channel == "journal" && v.Logs[0].Trouble != nil {
+			looked++
+		}
+	}
+	if looked != 3 {
+		t.Errorf("the logs of %d hosts were looked at, want 3", looked)
+	}
+	if _, err := os.Stat(r.config.Server.Data); err == nil {
+		t.Error("something is kept of them")
 	}
 }

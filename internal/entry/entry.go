@@ -1,5 +1,5 @@
 // Package entry is what goes through the durable queue, and how it is written there: visits with what they brought home,
-// and the beginnings and ends of sweeps.
+// log records, and the beginnings and ends of sweeps.
 //
 // A queue may be read by a newer program than the one that wrote it. So every entry begins with the version of its form;
 // fields may be added to the JSON part of one at any time, and everything else is a new version, which reads the old ones.

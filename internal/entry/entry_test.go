@@ -123,8 +123,9 @@ func TestWhatIsNoEntryIsRefused(t *testing.T) {
 
 func TestKindsThatAreToBeStoredStaySo(t *testing.T) {
 	for kind, want := range map[string]string{
-		entry.KindVisit: entry.KindStoreVisit, entry.KindSweep: entry.KindStoreSweep, "of a later version": "of a later version",
+		entry.KindVisit: entry.KindStoreVisit, entry.KindSweep: entry.KindStoreSweep, entry.KindLogs: entry.KindStoreLogs, "of a later version": "of a later version",
 		entry.KindStoreVisit: entry.KindStoreVisit, entry.KindStoreSweep: entry.KindStoreSweep,
+		entry.KindStoreLogs: entry.KindStoreLogs,
 	} {
 		if got := entry.ToStore(kind); got != want {
 			t.Errorf("%q is %q to store, want %q", kind, got, want)

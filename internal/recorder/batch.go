@@ -11,10 +11,11 @@ import (
 // batch is what is written at once.
 type batch struct {
 	visits  []item[store.Visit] // not yet written
+	logs    []item[store.Logs]  // likewise
 	sweeps  []item[store.Sweep] // likewise
 	refused []refusal           // never will be
 
-	written, rows uint64
+	written, rows, records uint64
 }
 
 // item is something to store, and the entry that it came in.
@@ -44,6 +45,20 @@ func (b *batch) save(ctx context.Context, database Store) error {
 		return nil
 	}, database)
 	b.visits = visits
+	if err != nil {
+		return err
+	}
+	b.logs, err = saveAll(ctx, b.logs, &b.refused, func(ctx context.Context, chosen []store.Logs) error {
+		if err := database.SaveLogs(ctx, chosen); err != nil {
+			return err
+		}
+		for i := range chosen {
+			for j := range chosen[i].Channels {
+				b.records += uint64(len(chosen[i].Channels[j].Records))
+			}
+		}
+		return nil
+	}, database)
 	if err != nil {
 		return err
 	}

@@ -22,7 +22,7 @@ func draw(t testing.TB, seed uint64) (w *world, good, bad []string) {
 	w.halves = r.IntN(2) == 0
 	for i := range 12 + r.IntN(12) {
 		id := fmt.Sprintf("v%02d", i)
-		switch r.IntN(10) {
+		switch r.IntN(14) {
 		case 0:
 			w.poison[id] = true
 			w.visit(t, id)
@@ -36,6 +36,20 @@ func draw(t testing.TB, seed uint64) (w *world, good, bad []string) {
 		case 3:
 			w.sweep(t, noon.Add(time.Duration(i)*time.Minute), time.Time{})
 			w.sweep(t, noon.Add(time.Duration(i)*time.Minute), noon.Add(time.Duration(i+1)*time.Minute))
+		case 10:
+			w.poison[id] = true
+			w.part(t, id, int64(1000*i))
+			bad = append(bad, entry.KindStoreLogs+" "+id)
+		case 11:
+			w.add(queue.Entry{Kind: entry.KindLogs, ID: id, Data: []byte{1, 200, 1}})
+			bad = append(bad, entry.KindStoreLogs+" "+id)
+		case 12:
+			w.part(t, id, int64(10*i))
+			w.part(t, id, int64(10*i)) // put twice
+			good = append(good, records(10*i)...)
+		case 13:
+			w.part(t, id, int64(10*i))
+			good = append(good, records(10*i)...)
 		case 4:
 			w.visit(t, id)
 			w.visit(t, id) // put twice
@@ -46,6 +60,14 @@ func draw(t testing.TB, seed uint64) (w *world, good, bad []string) {
 		}
 	}
 	return w, good, bad
+}
+
+// records names the log records that a part brings.
+func records(first int) (all []string) {
+	for i := range 5 {
+		all = append(all, fmt.Sprint("web1 journal 1 ", first+i))
+	}
+	return all
 }
 
 // through runs processes until all is done; it returns how many were killed.
@@ -93,8 +115,20 @@ func lives(run func()) (dead bool) {
 func check(t *testing.T, name string, w *world, good, bad []string, deaths int) {
 	t.Helper()
 	slices.Sort(good)
-	if got := slices.Sorted(maps.Keys(w.stored())); !slices.Equal(got, good) {
+	got := slices.AppendSeq(slices.Collect(maps.Keys(w.stored())), maps.Keys(w.logs))
+	if slices.Sort(got); !slices.Equal(got, good) {
 		t.Fatalf("%s: stored: %v\nwant    %v", name, got, good)
+	}
+	last := int64(0)
+	for of := range w.logs {
+		var id int64
+		if _, err := fmt.Sscanf(of, "web1 journal 1 %d", &id); err != nil {
+			t.Fatal(err)
+		}
+		last = max(last, id)
+	}
+	if at := w.cursor["web1 journal 1"]; at != last {
+		t.Fatalf("%s: the cursor is at %d, and the last record is %d", name, at, last)
 	}
 	times := make(map[string]int)
 	for _, e := range w.dead {

@@ -428,3 +428,65 @@ func TestWhatWasBegunIsDoneByTheNextRun(t *testing.T) {
 		w.wantStored(t, "v0", "v1", "v2", "v3")
 	})
 }
+
+func TestLogRecordsAreStored(t *testing.T) {
+	inBubble(t, three, func(t *testing.T, w *world, r *Recorder, log *bytes.Buffer) {
+		w.part(t, "p1", 1)
+		w.part(t, "p2", 6)
+		w.part(t, "p2", 6) // delivered twice
+		if err := r.Settle(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if len(w.logs) != 10 || w.cursor["web1 journal 1"] != 10 {
+			t.Errorf("stored: %v, the cursors are %v", w.logs, w.cursor)
+		}
+		w.wantStored(t, "v0", "v1", "v2")
+		if s := r.State(); s.Records != 15 || s.Visits != 3 || s.Buried != 0 {
+			t.Errorf("state: %+v", s)
+		}
+		if !strings.Contains(log.String(), "log records stored") || !strings.Contains(log.String(), "records=") {
+			t.Errorf("the log does not tell of them:\n%s", log)
+		}
+	})
+}
+
+// Logs that can never be stored keep back neither other logs nor visits, and come back when somebody puts them back.
+func TestOnePartOfLogsIsGivenUpNotTheBatch(t *testing.T) {
+	inBubble(t, func(t *testing.T) *world {
+		w := newWorld()
+		w.poison["p2"] = true
+		w.part(t, "p1", 1)
+		w.part(t, "p2", 6)
+		w.add(queue.Entry{Kind: entry.KindLogs, ID: "p3", Data: []byte{9}})
+		w.part(t, "p4", 11)
+		w.visit(t, "v0")
+		return w
+	}, func(t *testing.T, w *world, r *Recorder, _ *bytes.Buffer) {
+		if err := r.Settle(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		w.wantStored(t, "v0")
+		if len(w.logs) != 10 || w.logs["web1 journal 1 15"] != 1 {
+			t.Errorf("stored: %v", w.logs)
+		}
+		got := w.buried()
+		slices.Sort(got)
+		if len(got) != 2 || got[0] != `logs to store p2: log records of visit "p2" name no host` ||
+			!strings.HasPrefix(got[1], "logs to store p3: the entry can't be read") {
+			t.Errorf("buried: %q", got)
+		}
+		w.mu.Lock()
+		w.poison = make(map[string]bool)
+		dead := w.dead[slices.IndexFunc(w.dead, func(e queue.Entry) bool { return e.ID == "p2" })]
+		w.mu.Unlock()
+		w.add(queue.Entry{Kind: dead.Kind, ID: dead.ID, Data: dead.Data})
+		if err := r.Settle(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if len(w.logs) != 15 {
+			t.Errorf("stored: %v", w.logs)
+		}
+	})
+}

@@ -32,6 +32,8 @@ type world struct {
 	reasons []string
 
 	visits map[string]int        // in the database, by their keys there: how often they were written
+	logs   map[string]int        // likewise, log records: how often each was written
+	cursor map[string]int64      // likewise, the last record of each channel
 	sweeps map[int64]store.Sweep // likewise
 	poison map[string]bool       // ids that it never takes
 	away   func(call int) error  // what it says to each call; nil: nothing
@@ -60,7 +62,7 @@ type killed struct{}
 
 func newWorld() *world {
 	return &world{
-		passed: make(chan struct{}), visits: make(map[string]int), sweeps: make(map[int64]store.Sweep),
+		passed: make(chan struct{}), visits: make(map[string]int), logs: make(map[string]int), cursor: make(map[string]int64), sweeps: make(map[int64]store.Sweep),
 		poison: make(map[string]bool), trials: make(map[string]int),
 	}
 }
@@ -229,6 +231,32 @@ func (w *world) write(visits []store.Visit) {
 	}
 }
 
+// SaveLogs does what store.Store.SaveLogs does: a record that is there already is not there twice, and a cursor is not
+// there without its records.
+func (w *world) SaveLogs(_ context.Context, logs []store.Logs) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.call(); err != nil {
+		return err
+	}
+	for _, l := range logs {
+		if w.poison[l.Visit] {
+			return fmt.Errorf("log records of visit %q name no host", l.Visit)
+		}
+	}
+	return w.step(errAway, func() {
+		for _, l := range logs {
+			for _, c := range l.Channels {
+				of := fmt.Sprint(l.Host, " ", c.Channel, " ", c.Epoch)
+				for _, r := range c.Records {
+					w.logs[fmt.Sprint(of, " ", r.ID)]++
+				}
+				w.cursor[of] = max(w.cursor[of], c.Next.Record)
+			}
+		}
+	})
+}
+
 // SaveSweep moves forward alone, as that of store.Store.
 func (w *world) SaveSweep(_ context.Context, s store.Sweep) error {
 	w.mu.Lock()
@@ -276,6 +304,20 @@ func (w *world) visit(t testing.TB, id string) {
 		t.Fatal(err)
 	}
 	w.add(queue.Entry{Kind: entry.KindVisit, ID: id, Data: data})
+}
+
+// part puts five log records of a host.
+func (w *world) part(t testing.TB, id string, first int64) {
+	t.Helper()
+	c := report.Logs{Channel: "journal", Epoch: 1, Next: report.Cursor{Epoch: 1, Record: first + 4}}
+	for i := range int64(5) {
+		c.Records = append(c.Records, report.Record{ID: first + i, Time: noon})
+	}
+	data, err := entry.EncodeLogs(&entry.Logs{Visit: id, Sweep: noon, Host: "web1", Read: noon, Channels: []report.Logs{c}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.add(queue.Entry{Kind: entry.KindLogs, ID: id, Data: data})
 }
 
 func (w *world) sweep(t testing.TB, at, ended time.Time) {

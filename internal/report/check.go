@@ -40,7 +40,7 @@ func Clean(s Statistic) (Statistic, bool) {
 // Clean makes a report sendable as far as that is possible: statistics go through the function Clean, and those that
 // can't be sent, that there are twice, or that are more than MaxStatistics are left out; the texts are cleaned in the
 // same way and cut to their lengths. Where statistics were left out a failure of the source "report" says how many, and
-// why the first was. It returns their number. It changes the slices of the report in place.
+// why the first was. It returns their number. It changes the slices of the report in place. Logs have a Clean of their own.
 func (r *Report) Clean() int {
 	for _, text := range []*string{&r.Client, &r.OS, &r.Arch, &r.Hostname} {
 		*text = cleanText(*text, MaxText)

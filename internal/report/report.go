@@ -7,10 +7,10 @@
 //	                                                    Report.Clean, Report.Marshal, and sealing
 //	ReadHeader        ←── frame on its stdout ──        WriteFrame or WriteFileFrame
 //	Frame.ReadBody, or Frame.Check of a file
-//	opening, and Parse
+//	opening, Parse, and Request.CheckLogs
 //	Rates
 //
-// It owns what a statistic may look like: Clean makes one so, Marshal and Parse refuse what is not so, and the schema
+// It owns what a statistic and a log record may look like: Clean and CleanRecord make them so, Marshal and Parse refuse what is not so, and the schema
 // that Schema returns says it to everyone else. There is one way to write a report: Marshal of what Parse returned gives
 // the bytes that Marshal gave before. Catalogue is the list that docs/statistics.md is made of; a report may hold
 // statistics beyond it, but none that contradicts it.
@@ -84,5 +84,5 @@ type Request struct {
 	Part     int           // 0: the first report of the visit; above: a further one, with log records and no statistics
 	Logs     []LogRequest  // the channels wanted, no two the same; empty: none
 	Records  int           // how many records the report may bring, over all channels; 0: MaxRecords
-	Bytes    int           // and how many bytes of them; 0: MaxRecordBytes
+	Bytes    int           // and how many bytes of them, as Record.Size counts; 0: MaxRecordBytes; a single record may have more
 }

@@ -35,6 +35,7 @@ type engine struct {
 	repair    func(context.Context, *sql.DB) error // mends what an interrupted migration has left; nil: nothing can be left
 	incoming  func(column string) string           // the value that an upsert brings
 	earlier   func(instant string) string          // an instant of a column, less tardy
+	along     func(table, index string) string     // a table of which rows are read along an index; "": its primary key
 	like      func(column string) string           // that a column is like a pattern, in whatever case
 	code      func(error) (fault, bool)            // classifies the engine's own errors
 

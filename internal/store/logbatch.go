@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"muster/internal/events"
 	"muster/internal/report"
 )
 
@@ -17,6 +18,15 @@ const (
 	maxLogMessage = report.MaxMessage
 	maxGapReason  = 1 << 10
 )
+
+// logonOf is what package events knows of a record.
+func logonOf(channel string, r *report.Record) Logon {
+	l, ok := events.LogonOf(channel, r)
+	if !ok {
+		return Logon{}
+	}
+	return Logon{Outcome: l.Outcome, Account: l.User, Address: l.Address}
+}
 
 // channelKey names a channel of a host.
 type channelKey struct{ host, channel string }

@@ -39,7 +39,7 @@ const (
 
 // LogLine is a record, or a gap: what was gone before it was read.
 type LogLine struct {
-	Position int64 // where it is in the order in which records and gaps were stored; from 1
+	Position int64 // where it is in the order in which records and gaps were stored; from 2
 	Host     string
 	Channel  string
 	Epoch    int64
@@ -61,7 +61,7 @@ type LogGap struct {
 }
 
 // Logs returns the lines that a query selects. It reads as the lines are taken, in statements that each look at a bounded
-// number of rows and take a bounded time, and holds some megabytes of them at most; nothing is held open while the caller
+// number of rows and take a bounded time, and holds 2 MiB of them, or as much of each of up to 16 hosts or events; nothing is held open while the caller
 // works on a line, however long that takes. What is stored or deleted meanwhile may be among the lines or not.
 //
 // To follow, ask for LogEnd, and for the lines up to it; and again and again for a new LogEnd, and for the lines after the
@@ -76,7 +76,7 @@ func (s *Store) Logs(ctx context.Context, q LogQuery) iter.Seq2[LogLine, error] 
 	}
 }
 
-// LogEnd returns the last position that has been given; 0: none yet. Lines at or before it are all there to be read:
+// LogEnd returns the last position that has been given, or 1 where none was. Lines at or before it are all there to be read:
 // positions are given in the order in which transactions end.
 //
 // Errors: ErrUnavailable, or ctx's.

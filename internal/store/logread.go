@@ -132,7 +132,8 @@ func (r *logReader) newest(ctx context.Context) (*logPlace, error) {
 	var last *logPlace
 	n := 0
 	err := merge(ctx, byTimeOld, back.arms(readPlaces), func(l *logItem) bool {
-		last = &l.place
+		place := l.place
+		last = &place
 		n++
 		return n < r.query.Newest
 	})
@@ -141,11 +142,11 @@ func (r *logReader) newest(ctx context.Context) (*logPlace, error) {
 
 // arms returns those that together read the records of the query. Each has a range of an index to itself, and looks in
 // steps at what is there if not all of it is wanted.
-func (r *logReader) arms(read func(*logReader, *gorm.DB, where, string, int) ([]logItem, bool, error)) []*logArm {
+func (r *logReader) arms(read func(*logArm, *gorm.DB, where) ([]logItem, bool, error)) []*logArm {
 	q := r.query
 	ranges := q.arms()
 	if r.order == byID {
-		ranges = []where{{}}
+		ranges = []arm{{}} // of the primary key
 	}
 	var others where
 	if r.order == byID || len(q.Hosts) > armsMost {
@@ -154,11 +155,11 @@ func (r *logReader) arms(read func(*logReader, *gorm.DB, where, string, int) ([]
 	others = others.with(q.rest(r.store.engine))
 	arms := make([]*logArm, len(ranges))
 	for i, of := range ranges {
-		inside := of.with(q.span("time")).with(q.positions())
+		inside := of.where.with(q.span("time")).with(q.positions())
 		if r.order == byID { // the time is not what the index is about
 			inside, others = q.positions(), others.with(q.span("time"))
 		}
-		arms[i] = &logArm{reader: r, table: "logs", column: "time", inside: inside, others: others, read: read}
+		arms[i] = &logArm{reader: r, table: r.store.engine.along("logs", of.index), column: "time", inside: inside, others: others, read: read}
 	}
 	return arms
 }
@@ -198,11 +199,11 @@ type logItem struct {
 // logArm reads one range of one table, page by page.
 type logArm struct {
 	reader *logReader
-	table  string
+	table  string // with the index to go along
 	column string // of the time
 	inside where  // the range
 	others where  // what else is wanted of its rows; empty: all of them are wanted
-	read   func(r *logReader, db *gorm.DB, w where, order string, limit int) (items []logItem, more bool, err error)
+	read   func(a *logArm, db *gorm.DB, w where) (items []logItem, more bool, err error)
 
 	items []logItem // read and not yet taken
 	from  *logPlace // what comes after it is not yet read; nil: nothing is
@@ -241,12 +242,13 @@ func (a *logArm) next(db *gorm.DB) error {
 	if a.end != nil {
 		w = w.with(order.upto(a.column, *a.end))
 	}
-	items, more, err := a.read(a.reader, db, w.with(a.others), order.clause(a.column), a.reader.page.rows)
+	items, more, err := a.read(a, db, w.with(a.others))
 	switch {
 	case err != nil:
 		return err
 	case more:
-		a.from = &items[len(items)-1].place
+		last := items[len(items)-1].place // a copy: items are emptied as they are taken
+		a.from = &last
 	case a.last:
 		a.done = true
 	default:
@@ -266,8 +268,7 @@ func (a *logArm) step(db *gorm.DB, w where) error {
 		ID   int64
 		Time time.Time
 	}
-	err := db.Table(a.table).Select("id, "+a.column+" AS time").Where(w.sql(), w.values...).
-		Order(a.reader.order.clause(a.column)).Offset(a.reader.page.step - 1).Limit(1).Scan(&places).Error
+	err := db.Table(a.table).Select("id, "+a.column+" AS time").Where(w.sql(), w.values...).Order(a.order()).Offset(a.reader.page.step - 1).Limit(1).Scan(&places).Error
 	if err != nil {
 		return err
 	}
@@ -278,3 +279,6 @@ func (a *logArm) step(db *gorm.DB, w where) error {
 	a.end = &logPlace{places[0].Time.UTC(), places[0].ID}
 	return nil
 }
+
+// order is the ORDER BY of the arm.
+func (a *logArm) order() string { return a.reader.order.clause(a.column) }

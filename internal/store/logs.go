@@ -132,7 +132,7 @@ func takeIDs(tx *gorm.DB, n int) (first int64, err error) {
 		return 0, err
 	}
 	if len(last) == 0 {
-		return 0, errors.New("its one row is missing: INSERT INTO log_sequence SELECT 1, coalesce(max(id), 0) FROM logs")
+		return 0, errors.New("its one row is missing: INSERT INTO log_sequence SELECT 1, coalesce(max(id), 1) FROM logs")
 	}
 	return last[0] - int64(n) + 1, nil
 }

@@ -9,26 +9,26 @@ import (
 )
 
 // readRecords reads a page of records. more says that there are more to read after the last of them.
-func readRecords(r *logReader, db *gorm.DB, w where, order string, limit int) (items []logItem, more bool, err error) {
+func readRecords(a *logArm, db *gorm.DB, w where) (items []logItem, more bool, err error) {
 	columns := "id, host, channel, epoch, record_id, time, sweep_time, level, event_id, source, computer, user_name, process," +
 		" keywords, logon, account, address, altered, message, data"
-	if r.query.Raw {
+	if a.reader.query.Raw {
 		columns += ", raw"
 	}
-	rows, err := db.Table("logs").Select(columns).Where(w.sql(), w.values...).Order(order).Limit(limit).Rows()
+	rows, err := db.Table(a.table).Select(columns).Where(w.sql(), w.values...).Order(a.order()).Limit(a.reader.page.rows).Rows()
 	if err != nil {
 		return nil, false, err
 	}
 	defer func() { _ = rows.Close() }()
 	size := 0
-	for size < r.page.bytes && rows.Next() {
+	for size < a.reader.page.bytes && rows.Next() {
 		var row logRow
 		into := []any{
 			&row.ID, &row.Host, &row.Channel, &row.Epoch, &row.RecordID, &row.Time, &row.SweepTime, &row.Level, &row.EventID,
 			&row.Source, &row.Computer, &row.UserName, &row.Process, &row.Keywords, &row.Logon, &row.Account, &row.Address,
 			&row.Altered, &row.Message, &row.Data,
 		}
-		if r.query.Raw {
+		if a.reader.query.Raw {
 			into = append(into, &row.Raw)
 		}
 		if err := rows.Scan(into...); err != nil {
@@ -40,7 +40,7 @@ func readRecords(r *logReader, db *gorm.DB, w where, order string, limit int) (i
 	if err := rows.Err(); err != nil {
 		return nil, false, err
 	}
-	return items, len(items) == limit || size >= r.page.bytes, nil
+	return items, len(items) == a.reader.page.rows || size >= a.reader.page.bytes, nil
 }
 
 func (row *logRow) line() LogLine {
@@ -63,12 +63,12 @@ func (row *logRow) line() LogLine {
 }
 
 // readPlaces reads where records are.
-func readPlaces(_ *logReader, db *gorm.DB, w where, order string, limit int) (items []logItem, more bool, err error) {
+func readPlaces(a *logArm, db *gorm.DB, w where) (items []logItem, more bool, err error) {
 	var places []struct {
 		ID   int64
 		Time time.Time
 	}
-	err = db.Table("logs").Select("id, time").Where(w.sql(), w.values...).Order(order).Limit(limit).Scan(&places).Error
+	err = db.Table(a.table).Select("id, time").Where(w.sql(), w.values...).Order(a.order()).Limit(a.reader.page.rows).Scan(&places).Error
 	if err != nil {
 		return nil, false, err
 	}
@@ -76,13 +76,13 @@ func readPlaces(_ *logReader, db *gorm.DB, w where, order string, limit int) (it
 	for i, p := range places {
 		items[i].place = logPlace{p.Time.UTC(), p.ID}
 	}
-	return items, len(items) == limit, nil
+	return items, len(items) == a.reader.page.rows, nil
 }
 
 // readGaps reads a page of gaps.
-func readGaps(_ *logReader, db *gorm.DB, w where, order string, limit int) (items []logItem, more bool, err error) {
+func readGaps(a *logArm, db *gorm.DB, w where) (items []logItem, more bool, err error) {
 	var rows []gapRow
-	if err := db.Where(w.sql(), w.values...).Order(order).Limit(limit).Find(&rows).Error; err != nil {
+	if err := db.Where(w.sql(), w.values...).Order(a.order()).Limit(a.reader.page.rows).Find(&rows).Error; err != nil {
 		return nil, false, err
 	}
 	items = make([]logItem, len(rows))
@@ -99,5 +99,5 @@ func readGaps(_ *logReader, db *gorm.DB, w where, order string, limit int) (item
 			Position: row.ID, Host: row.Host, Channel: row.Channel, Epoch: row.Epoch, Sweep: time.UnixMilli(row.SweepTime).UTC(), Gap: &gap,
 		}}
 	}
-	return items, len(rows) == limit, nil
+	return items, len(rows) == a.reader.page.rows, nil
 }

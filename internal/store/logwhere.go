@@ -154,31 +154,38 @@ func keys(texts []string, limit int) []string {
 // armsMost bounds how many ranges of an index are read side by side.
 const armsMost = 16
 
+// arm is a range of an index.
+type arm struct {
+	index string
+	where where
+}
+
 // arms returns the ranges of indexes, each in the order of time, that hold all that a query wants: of each host, of each
 // event, of logons, or of all.
-func (q *LogQuery) arms() []where {
-	column, values := "", []any(nil)
+func (q *LogQuery) arms() []arm {
+	index, column, values := "", "", []any(nil)
 	switch ids, few := fewEvents(q.Events); {
 	case len(q.Hosts) > 0 && len(q.Hosts) <= armsMost:
 		hosts := keys(q.Hosts, maxHost)
 		slices.Sort(hosts)
-		column = "host"
+		index, column = "logs_host", "host"
 		for _, host := range slices.Compact(hosts) {
 			values = append(values, host)
 		}
 	case q.Logon != "":
-		column, values = "logon", []any{q.Logon}
+		index, column, values = "logs_logon", "logon", []any{q.Logon}
 	case few:
-		column = "event_id"
+		index, column = "logs_event", "event_id"
 		for _, id := range ids {
 			values = append(values, id)
 		}
 	default:
-		return []where{{}}
+		return []arm{{index: "logs_time"}}
 	}
-	arms := make([]where, len(values))
+	arms := make([]arm, len(values))
 	for i, value := range values {
-		arms[i].and(column+" = ?", value)
+		arms[i].index = index
+		arms[i].where.and(column+" = ?", value)
 	}
 	return arms
 }

@@ -52,6 +52,12 @@ func newMySQL(u *url.URL, password string, log *slog.Logger) (*engine, error) {
 		earlier: func(instant string) string {
 			return fmt.Sprintf("%s - INTERVAL %d SECOND", instant, int(tardy.Seconds()))
 		},
+		along: func(table, index string) string {
+			if index == "" {
+				index = "PRIMARY"
+			}
+			return table + " FORCE INDEX (" + index + ")"
+		},
 		like: func(column string) string { return column + " COLLATE utf8mb4_unicode_520_ci LIKE ? ESCAPE '!'" },
 		code: mysqlFault,
 

@@ -39,8 +39,9 @@ func newPostgres(u *url.URL, password string) (*engine, error) {
 		earlier: func(instant string) string {
 			return fmt.Sprintf("%s - INTERVAL '%d seconds'", instant, int(tardy.Seconds()))
 		},
-		like: func(column string) string { return column + "::text ILIKE ? ESCAPE '!'" },
-		code: postgresFault,
+		along: func(table, _ string) string { return table }, // it knows its tables
+		like:  func(column string) string { return column + "::text ILIKE ? ESCAPE '!'" },
+		code:  postgresFault,
 
 		ownTables: "information_schema.tables WHERE table_schema = current_schema() AND table_name",
 		space:     postgresSpace,

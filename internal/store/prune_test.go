@@ -5,11 +5,14 @@ import (
 	"errors"
 	"maps"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"gorm.io/gorm"
+
+	"muster/internal/report"
 )
 
 // minutes saves sweeps of a fleet, one a minute from noon on, and returns the time of one.
@@ -35,13 +38,51 @@ func prune(t *testing.T, s *Store, before time.Time) Pruned {
 	return pruned
 }
 
-// saveLog inserts a log record, as nothing else does yet.
+// saveLog saves a log record of the sweep of then.
 func saveLog(t *testing.T, s *Store, record int, at time.Time) {
 	t.Helper()
-	err := s.db.Exec("INSERT INTO logs (host, channel, epoch, record_id, time, level, event_id, source, computer, user_name,"+
-		" message, data, raw) VALUES ('a', 'Security', 1, ?, ?, 'info', 1102, '', '', '', '', '', '')", record, stamp(at)).Error
-	if err != nil {
-		t.Fatal(err)
+	saveLogs(t, s, Logs{Visit: "v", Sweep: at, Host: "a", Read: at, Channels: []report.Logs{
+		{Channel: "Security", Epoch: 1, Records: []report.Record{{ID: int64(record), Time: at, Event: 1102}}},
+	}})
+}
+
+// testPruneLogs: records go by their own time, and those from the future when the sweep that brought them does.
+func testPruneLogs(t *testing.T, x *target) {
+	s := x.open(t)
+	s.steps = pruneSteps{statistics: 30, others: 4}
+	at := func(i int) time.Time { return noon().Add(time.Duration(i) * time.Minute) }
+	for i := range 10 {
+		p := part("web1", "journal", at(i), int64(100*i+1), 3, lineRecord)
+		old, ahead := lineRecord("web1", int64(100*i+10), at(i).AddDate(-1, 0, 0)), lineRecord("web1", int64(100*i+11), at(i).AddDate(50, 0, 0))
+		c := &p.Channels[0]
+		c.Records = append(c.Records, old, ahead)
+		c.Gaps = []report.Gap{{Epoch: 1, First: int64(100*i + 20)}}
+		saveLogs(t, s, p)
+	}
+	seen := watchDeletes(t, s, nil)
+	pruned := prune(t, s, at(6))
+	if pruned.Logs != 10+6*4 || pruned.Gaps != 6 {
+		t.Errorf("pruned %+v", pruned)
+	}
+	for table, steps := range seen {
+		if len(steps) == 0 || slices.Max(steps) > 4 {
+			t.Errorf("%s were deleted in steps of %v", table, steps)
+		}
+	}
+	left := read(t, s, LogQuery{Gaps: true})
+	for _, l := range left {
+		if l.Sweep.Before(at(6)) {
+			t.Errorf("there is still %+v", l)
+		}
+	}
+	if len(left) != 4*4+4 {
+		t.Errorf("%d lines are left", len(left))
+	}
+	if _, _, cursors := logBooks(t, s); len(cursors) != 1 {
+		t.Errorf("the cursors are %v", cursors)
+	}
+	if pruned := prune(t, s, at(6)); pruned != (Pruned{}) {
+		t.Errorf("at once again %+v was pruned", pruned)
 	}
 }
 

@@ -37,6 +37,12 @@ func newSQLite(path string) (*engine, error) {
 		earlier: func(instant string) string {
 			return fmt.Sprintf("datetime(%s, '-%d seconds')", instant, int(tardy.Seconds()))
 		},
+		along: func(table, index string) string {
+			if index == "" {
+				return table
+			}
+			return table + " INDEXED BY " + index
+		},
 		like:      func(column string) string { return column + " LIKE ? ESCAPE '!'" }, // which ignores the case of ASCII letters
 		code:      sqliteFault,
 		ownTables: "sqlite_schema WHERE type = 'table' AND name",

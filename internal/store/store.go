@@ -25,7 +25,7 @@ type Options struct {
 	// program's version, nothing but Verify, Backup and Close may be called.
 	AsIs bool
 
-	// Logon says what a log record of a channel says of somebody who logged in; nil: nothing is said of any.
+	// Logon is what a log record of a channel says of somebody who logged in; nil: what package events knows.
 	Logon func(channel string, r *report.Record) Logon
 }
 
@@ -72,7 +72,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		return nil, err
 	}
 	if s.logon = o.Logon; s.logon == nil {
-		s.logon = func(string, *report.Record) Logon { return Logon{} }
+		s.logon = logonOf
 	}
 	return s, nil
 }

@@ -175,13 +175,18 @@ type parcel struct {
 	took    time.Duration // from the request to the last word
 }
 
-// request makes the request of a part of this visit. Each call has a key and a nonce of its own.
+// request makes the request of a part of this visit. Each call has a key and a nonce of its own. A client reads logs in up
+// to half of its time, which is to be over well before the stage in which it does: a log that is slow costs itself, and
+// not the visit.
 func (a *attempt) request(ctx context.Context, part int) report.Request {
 	r := report.Request{Visit: a.visit.ID, Host: a.host.Name, Deadline: a.clientDeadline(), Part: part}
 	rand.Read(r.Key[:]) // never fails: crypto/rand ends the program instead
 	rand.Read(r.Nonce[:])
 	if a.host.Logs != nil {
 		r.Logs = a.host.Logs.Requests()
+	}
+	if run := a.host.Deadlines.Run; len(r.Logs) > 0 && run > 0 {
+		r.Deadline = min(r.Deadline, run*8/5)
 	}
 	if part > 0 {
 		r.Deadline = min(r.Deadline, timeLeft(ctx))

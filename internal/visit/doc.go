@@ -13,6 +13,13 @@
 // only as far as its seal, its schema, and host and visit in it agree with what was asked. A password that the host repeats,
 // in its log, in the message of a failure or as the reason for which a source failed, is taken out of it.
 //
+// Where log records are wanted (Host.Logs) a visit has parts. The first brings statistics and records under a small bound.
+// While there is more, the client is run again over the same connection, for records alone, if the one who keeps them
+// lets the visit go on and there is time. Each part is handed over, and kept, before the next is asked for, so that no more than
+// one is in memory; the connection is closed before the last is. What a host sends of its logs is compared with what it was
+// asked for. A failure in a further part is told in the report and fails nothing: what came before stays. The password is
+// taken out of records, too, if it is long enough to be no common word, and they are marked as altered.
+//
 // The Visitor remembers three things of each host, in memory alone: its platform, where the client is, and the last
 // reading of its counters. So a visit after the first runs the client straight away, and gets rates over the whole
 // time since the one before. Only where the client is outside the user's home is it found and vetted at each visit: see

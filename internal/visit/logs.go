@@ -235,10 +235,12 @@ func (a *attempt) lament(err error) {
 	a.complain(err.Error())
 }
 
+// complain adds a failure of the logs to the report, unless its client has said the same.
 func (a *attempt) complain(reason string) {
-	a.report.Failures = append(a.report.Failures, report.Failure{
-		Source: logSource, Reason: report.Visible(a.secret.hide(reason), report.MaxReason),
-	})
+	f := report.Failure{Source: logSource, Reason: report.Visible(a.secret.hide(reason), report.MaxReason)}
+	if !slices.Contains(a.report.Failures, f) {
+		a.report.Failures = append(a.report.Failures, f)
+	}
 }
 
 // reportLogs adds to the report how the reading of the logs went.

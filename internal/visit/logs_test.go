@@ -251,6 +251,24 @@ func TestAVisitGoesOnWhileThereIsMore(t *testing.T) {
 	}
 }
 
+// TestALogThatIsSlowCostsNoVisit: the half of its time in which a client reads logs ends before the stage does.
+func TestALogThatIsSlowCostsNoVisit(t *testing.T) {
+	log := &hostLog{length: 2000}
+	f, host := reading(t, log, newShelf(authLog))
+	host.Deadlines.Run, host.Deadlines.Receive = 30*time.Second, 40*time.Second
+	wantReport(t, f.visitor().Visit(t.Context(), host, sweep))
+	host.Further = 20 * time.Second
+	host.Logs = newShelf(authLog)
+	wantReport(t, f.visitor().Visit(t.Context(), host, sweep))
+	host.Logs = nil
+	wantReport(t, f.visitor().Visit(t.Context(), host, sweep))
+	for i, most := range []time.Duration{48 * time.Second, 48 * time.Second, 48 * time.Second, 20 * time.Second, 70 * time.Second} {
+		if got := log.requests()[i].Deadline; got > most || got < most*3/4 {
+			t.Errorf("request %d gives the client %v, want at most %v", i, got, most)
+		}
+	}
+}
+
 func TestWithoutAPlaceTheRestWaits(t *testing.T) {
 	log, s := &hostLog{length: 2500}, newShelf(authLog)
 	f, host := reading(t, log, s)

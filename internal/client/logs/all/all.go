@@ -6,7 +6,7 @@ import (
 	"muster/internal/client/logs/files"
 )
 
-// Sources returns the readers of this platform's logs. The first that takes a channel reads it.
+// Sources returns the readers of this platform's logs, no two of which take the same channel.
 func Sources() []logs.Source {
-	return append([]logs.Source{files.Source()}, platform()...)
+	return append(platform(), files.Source())
 }

@@ -13,7 +13,7 @@ CREATE TABLE IF NOT EXISTS log_sequence (
     id   BIGINT NOT NULL PRIMARY KEY,
     last BIGINT NOT NULL
 ) ENGINE = InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
-INSERT IGNORE INTO log_sequence (id, last) VALUES (1, 0);
+INSERT IGNORE INTO log_sequence (id, last) VALUES (1, 1);
 
 CREATE TABLE logs (
     id         BIGINT NOT NULL PRIMARY KEY,

@@ -13,7 +13,7 @@ CREATE TABLE log_sequence (
     id   bigint PRIMARY KEY,
     last bigint NOT NULL
 );
-INSERT INTO log_sequence (id, last) VALUES (1, 0);
+INSERT INTO log_sequence (id, last) VALUES (1, 1);
 
 -- json, not jsonb, keeps a record's data in their order. Numbers come first, which saves padding.
 CREATE TABLE logs (

@@ -13,7 +13,7 @@ CREATE TABLE log_sequence (
     id   INTEGER PRIMARY KEY,
     last INTEGER NOT NULL
 );
-INSERT INTO log_sequence (id, last) VALUES (1, 0);
+INSERT INTO log_sequence (id, last) VALUES (1, 1);
 
 CREATE TABLE logs (
     id         INTEGER PRIMARY KEY,

@@ -1,0 +1,439 @@
+package logs_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"runtime"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"muster/internal/client/logs"
+	"muster/internal/report"
+)
+
+// tape is a log of so many records; a reader of it says how it was asked.
+type tape struct {
+	records int64
+	size    int // of a record's raw form
+	asked   []logs.Query
+}
+
+func (l *tape) read(ctx context.Context, q logs.Query) report.Logs {
+	l.asked = append(l.asked, q)
+	answer := report.Logs{Epoch: q.Cursor.Epoch, Next: q.Cursor}
+	if q.Cursor.Epoch == 0 {
+		answer.Epoch, answer.Begun, answer.Why = q.Fresh, "tape", "first reading"
+		answer.Next.Epoch = q.Fresh
+	}
+	batch := logs.NewBatch(&q)
+	for id := q.Cursor.Record + 1; id <= l.records; id++ {
+		if ctx.Err() != nil || !batch.Add(report.Record{ID: id, Raw: strings.Repeat("x", l.size)}) {
+			answer.More = true
+			break
+		}
+		answer.Next.Record = id
+	}
+	answer.Records = batch.Records()
+	return answer
+}
+
+// sources makes each tape the channel of its name.
+func sources(tapes map[string]*tape) []logs.Source {
+	var all []logs.Source
+	for name, l := range tapes {
+		all = append(all, is(name, l.read))
+	}
+	return all
+}
+
+func is(name string, read logs.Reader) logs.Source {
+	return logs.Source{Takes: func(channel string) bool { return channel == name }, Read: read}
+}
+
+func asking(records, bytes int, channels ...string) *report.Request {
+	r := &report.Request{Visit: "v", Host: "h", Records: records, Bytes: bytes}
+	for _, channel := range channels {
+		r.Logs = append(r.Logs, report.LogRequest{Channel: channel, Raw: true, Fresh: 1})
+	}
+	return r
+}
+
+// check fails the test where answers are not such as a server takes, or can't be sent.
+func check(t *testing.T, request *report.Request, answers []report.Logs) {
+	t.Helper()
+	if len(answers) != len(request.Logs) {
+		t.Fatalf("%d answers to %d channels", len(answers), len(request.Logs))
+	}
+	for i := range answers {
+		if answers[i].Channel != request.Logs[i].Channel {
+			t.Errorf("answer %d is of %q, want %q", i, answers[i].Channel, request.Logs[i].Channel)
+		}
+	}
+	if err := request.CheckLogs(answers); err != nil {
+		t.Error(err)
+	}
+	r := report.Report{Visit: "v", Host: "h", Time: time.Unix(0, 0), Client: "1", OS: "linux", Arch: "amd64", Logs: answers}
+	if _, err := r.Marshal(); err != nil {
+		t.Error(err)
+	}
+}
+
+// counts returns how many records each channel brought.
+func counts(answers []report.Logs) []int {
+	var counts []int
+	for i := range answers {
+		counts = append(counts, len(answers[i].Records))
+	}
+	return counts
+}
+
+func TestBoundsAreSharedOut(t *testing.T) {
+	const record = 1100 // bytes, about
+	for name, test := range map[string]struct {
+		records, bytes int
+		tapes          []tape
+		want           []int
+	}{
+		"all fit":                        {100, 0, []tape{{records: 5}, {records: 6}, {records: 7}}, []int{5, 6, 7}},
+		"equal shares":                   {30, 0, []tape{{records: 50}, {records: 50}, {records: 50}}, []int{10, 10, 10}},
+		"what one leaves others have":    {30, 0, []tape{{records: 2}, {records: 50}, {records: 50}}, []int{2, 14, 14}},
+		"what the last leaves, the rest": {32, 0, []tape{{records: 50}, {records: 0}, {records: 0}, {records: 0}}, []int{32, 0, 0, 0}},
+		"more channels than records":     {2, 0, []tape{{records: 5}, {records: 5}, {records: 5}}, []int{1, 1, 0}},
+		"bytes":                          {1000, 30 * record, []tape{{records: 50, size: 1000}, {records: 50, size: 1000}, {records: 50, size: 1000}}, []int{10, 10, 10}},
+		"small beside large":             {1000, 40 * record, []tape{{records: 100, size: 20_000}, {records: 20, size: 100}}, []int{2, 20}},
+		"one larger than all":            {1000, 1000, []tape{{records: 5, size: 100_000}, {records: 5}}, []int{1, 0}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { // at midnight of the test's clock the first channel has the first turn
+				tapes := make(map[string]*tape)
+				var channels []string
+				for i := range test.tapes {
+					channels = append(channels, fmt.Sprint(i))
+					tapes[channels[i]] = &test.tapes[i]
+				}
+				request := asking(test.records, test.bytes, channels...)
+				turnToFirst(request)
+				answers := logs.Read(t.Context(), request, sources(tapes))
+				check(t, request, answers)
+				if got := counts(answers); !reflect.DeepEqual(got, test.want) {
+					t.Errorf("got %v, want %v", got, test.want)
+				}
+				for i := range answers {
+					if more := int64(len(answers[i].Records)) < test.tapes[i].records; answers[i].More != more {
+						t.Errorf("channel %d: more is %v", i, answers[i].More)
+					}
+				}
+			})
+		})
+	}
+}
+
+// turnToFirst makes a request of the part in which the first channel has the first turn now.
+func turnToFirst(request *report.Request) {
+	n := len(request.Logs)
+	request.Part = (n - int(time.Now().Unix()/60)%n) % n
+}
+
+// However large the records are and whatever the bounds, every record comes once, in order, in some part.
+func TestEveryRecordOnce(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 4))
+	for range 20 {
+		tapes := make(map[string]*tape)
+		var channels []string
+		for i := range 1 + random.IntN(5) {
+			channels = append(channels, fmt.Sprint(i))
+			tapes[channels[i]] = &tape{records: random.Int64N(200), size: random.IntN(3) * random.IntN(20_000)}
+		}
+		request := asking(1+random.IntN(100), 1+random.IntN(100_000), channels...)
+		last := make(map[string]int64)
+		for {
+			answers := logs.Read(t.Context(), request, sources(tapes))
+			check(t, request, answers)
+			more := false
+			for i, l := range answers {
+				for _, r := range l.Records {
+					if r.ID != last[l.Channel]+1 {
+						t.Fatalf("record %d of %s comes after %d", r.ID, l.Channel, last[l.Channel])
+					}
+					last[l.Channel] = r.ID
+				}
+				request.Logs[i].Cursor = l.Next
+				request.Logs[i].Fresh = l.Next.Epoch + 1
+				more = more || l.More
+			}
+			if request.Part++; !more || request.Part > 5000 {
+				break
+			}
+		}
+		for name, l := range tapes {
+			if last[name] != l.records {
+				t.Errorf("%d of %d records of %s came, in %d parts", last[name], l.records, name, request.Part)
+			}
+		}
+	}
+}
+
+func TestNoChannelStarves(t *testing.T) {
+	tapes := map[string]*tape{"a": {records: 1e6, size: 100_000}, "b": {records: 10, size: 100_000}, "c": {records: 10, size: 100_000}}
+	request := asking(100, 1000, "a", "b", "c") // room for one record in a part
+	read := make(map[string]int)
+	for request.Part = range 9 {
+		for i, l := range logs.Read(t.Context(), request, sources(tapes)) {
+			read[l.Channel] += len(l.Records)
+			request.Logs[i].Cursor, request.Logs[i].Fresh = l.Next, l.Next.Epoch+1
+		}
+	}
+	// The parts may lie on both sides of a minute's end.
+	if read["a"] < 2 || read["b"] < 2 || read["c"] < 2 {
+		t.Errorf("got %v", read)
+	}
+}
+
+func TestTheSecondRoundGoesOnWhereTheFirstEnded(t *testing.T) {
+	full, idle := &tape{records: 100}, &tape{}
+	request := asking(40, 0, "full", "idle")
+	request.Logs[0].Begun = report.Epoch{Number: 1, Identity: "another"}
+	turnToFirst(request)
+	answers := logs.Read(t.Context(), request, sources(map[string]*tape{"full": full, "idle": idle}))
+	check(t, request, answers)
+	if len(full.asked) != 2 || len(idle.asked) != 1 {
+		t.Fatalf("they were asked %d and %d times", len(full.asked), len(idle.asked))
+	}
+	second := full.asked[1]
+	if second.Cursor != (report.Cursor{Epoch: 1, Record: 20}) || second.Fresh != 2 || second.Begun != (report.Epoch{}) {
+		t.Errorf("the second time it was asked for %+v", second)
+	}
+	if l := answers[0]; len(l.Records) != 40 || l.Begun != "tape" || l.Why != "first reading" || l.Next.Record != 40 || !l.More {
+		t.Errorf("got %d records, %+v", len(l.Records), l.Next)
+	}
+}
+
+// An epoch that begins in the second round is for the next report: one brings one epoch of a channel.
+func TestAnEpochThatBeginsInTheSecondRound(t *testing.T) {
+	times := 0
+	read := func(_ context.Context, q logs.Query) report.Logs {
+		times++
+		l := report.Logs{Epoch: q.Cursor.Epoch, Next: q.Cursor, More: true, Records: []report.Record{{ID: 8, Time: q.Now}}}
+		l.Next.Record = 8
+		if times == 2 {
+			l = report.Logs{Epoch: q.Fresh, Begun: "x", Next: report.Cursor{Epoch: q.Fresh, Record: 1}, Records: []report.Record{{ID: 1, Time: q.Now}}}
+		}
+		return l
+	}
+	request := asking(100, 0, "a")
+	request.Logs[0].Cursor, request.Logs[0].Fresh = report.Cursor{Epoch: 3, Record: 7}, 4
+	answers := logs.Read(t.Context(), request, []logs.Source{is("a", read)})
+	check(t, request, answers)
+	if l := answers[0]; times != 2 || l.Epoch != 3 || l.Next.Record != 8 || len(l.Records) != 1 || !l.More {
+		t.Errorf("asked %d times, got %+v", times, l)
+	}
+}
+
+// What one reader does wrong is its own channel's trouble, and its cursor stays where it was.
+func TestReadersThatFail(t *testing.T) {
+	record := func(id int64) report.Record { return report.Record{ID: id, Time: time.Unix(0, 0)} }
+	for name, test := range map[string]struct {
+		read logs.Reader
+		kind report.TroubleKind
+		want string
+	}{
+		"panics": {func(context.Context, logs.Query) report.Logs { panic("out of luck") }, report.TroubleFailed, "panic: out of luck"},
+		"goes back": {func(context.Context, logs.Query) report.Logs {
+			return report.Logs{Epoch: 3, Next: report.Cursor{Epoch: 3, Record: 6}}
+		}, report.TroubleFailed, "it goes back"},
+		"epoch": {func(context.Context, logs.Query) report.Logs {
+			return report.Logs{Epoch: 9, Begun: "x", Next: report.Cursor{Epoch: 9, Record: 6}}
+		}, report.TroubleFailed, "an epoch that it can't be of"},
+		"position": {func(context.Context, logs.Query) report.Logs {
+			return report.Logs{Next: report.Cursor{Epoch: 3, Record: 8, Position: "\x00"}}
+		}, report.TroubleFailed, "the position"},
+		"disorder": {func(context.Context, logs.Query) report.Logs {
+			return report.Logs{Next: report.Cursor{Epoch: 3, Record: 9}, Records: []report.Record{record(9), record(8)}}
+		}, report.TroubleFailed, "record 8 comes after record 9"},
+		"out of hand": {func(_ context.Context, q logs.Query) report.Logs {
+			l := report.Logs{Next: report.Cursor{Epoch: 3, Record: 7}}
+			for range q.Records + 1 {
+				l.Next.Record++
+				l.Records = append(l.Records, record(l.Next.Record))
+			}
+			return l
+		}, report.TroubleFailed, "larger than allowed"},
+		"trouble alone": {func(context.Context, logs.Query) report.Logs {
+			return report.Logs{Trouble: &report.Trouble{Kind: report.TroubleDenied, Text: "no\x1b"}}
+		}, report.TroubleDenied, "no\ufffd"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+				defer cancel()
+				good := &tape{records: 5}
+				request := asking(100, 0, "bad", "good", "absent")
+				request.Logs = request.Logs[:2]
+				turnToFirst(request)
+				request.Logs[0].Cursor, request.Logs[0].Fresh = report.Cursor{Epoch: 3, Record: 7, Position: "p"}, 4
+				answers := logs.Read(ctx, request, []logs.Source{is("bad", test.read), is("good", good.read)})
+				check(t, request, answers)
+				bad := answers[0]
+				if bad.Trouble == nil || bad.Trouble.Kind != test.kind || !strings.Contains(bad.Trouble.Text, test.want) {
+					t.Errorf("got %+v", bad.Trouble)
+				}
+				if bad.Next != request.Logs[0].Cursor || len(bad.Records) > 0 {
+					t.Errorf("got %+v", bad)
+				}
+				if len(answers[1].Records) != 5 || answers[1].Trouble != nil {
+					t.Errorf("beside it: %+v", answers[1])
+				}
+			})
+		})
+	}
+}
+
+// A reader is told to end, then given up, and the next one has its time all the same.
+func TestAReaderThatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 12*time.Second)
+		defer cancel()
+		let := make(chan struct{})
+		began := time.Now()
+		var told, given time.Duration
+		hangs := func(ctx context.Context, _ logs.Query) report.Logs {
+			<-ctx.Done()
+			told = time.Since(began)
+			<-let
+			return report.Logs{}
+		}
+		second := func(ctx context.Context, q logs.Query) report.Logs {
+			until, _ := ctx.Deadline()
+			given = time.Until(until)
+			return (&tape{records: 1}).read(ctx, q)
+		}
+		request := asking(0, 0, "hangs", "second")
+		turnToFirst(request)
+		answers := logs.Read(ctx, request, []logs.Source{is("hangs", hangs), is("second", second)})
+		check(t, request, answers)
+		if trouble := answers[0].Trouble; trouble == nil || *trouble != (report.Trouble{Kind: report.TroubleSlow, Text: "no answer within 6s"}) {
+			t.Errorf("got %+v", trouble)
+		}
+		if took := time.Since(began); told != 4500*time.Millisecond || given != 4500*time.Millisecond || took != 6*time.Second || len(answers[1].Records) != 1 {
+			t.Errorf("it was told to end after %v, the second had %v, all took %v", told, given, took)
+		}
+		close(let)
+	})
+}
+
+// What is read when the time is over is kept, and channels that it did not suffice for have more to read.
+func TestTheTimeIsOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slow := func(ctx context.Context, q logs.Query) report.Logs {
+			<-ctx.Done()
+			l := (&tape{records: 10}).read(context.Background(), q)
+			l.More = true
+			return l
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 8*time.Second)
+		defer cancel()
+		request := asking(0, 0, "slow", "next")
+		turnToFirst(request)
+		answers := logs.Read(ctx, request, []logs.Source{is("slow", slow), is("next", func(ctx context.Context, q logs.Query) report.Logs {
+			cancel()
+			return (&tape{records: 1}).read(context.Background(), q)
+		})})
+		check(t, request, answers)
+		if len(answers[0].Records) != 10 || !answers[0].More || answers[0].Trouble != nil {
+			t.Errorf("got %+v", answers[0])
+		}
+		answers = logs.Read(ctx, request, nil) // it is over before it begins
+		check(t, request, answers)
+		for _, l := range answers {
+			if !l.More || l.Trouble != nil || len(l.Records) > 0 {
+				t.Errorf("got %+v", l)
+			}
+		}
+	})
+}
+
+func TestAChannelThatNobodyReads(t *testing.T) {
+	request := asking(0, 0, "Security")
+	request.Logs[0].Cursor, request.Logs[0].Fresh = report.Cursor{Epoch: 3, Record: 7}, 4
+	answers := logs.Read(t.Context(), request, nil)
+	check(t, request, answers)
+	trouble := answers[0].Trouble
+	if trouble == nil || trouble.Kind != report.TroubleUnsupported || !strings.Contains(trouble.Text, runtime.GOOS) || answers[0].More {
+		t.Errorf("got %+v", answers[0])
+	}
+}
+
+func TestGapsCount(t *testing.T) {
+	gaps := func(_ context.Context, q logs.Query) report.Logs {
+		l := report.Logs{Epoch: q.Fresh, Begun: "x", Why: "y", Next: report.Cursor{Epoch: q.Fresh, Record: 1}}
+		for i := range report.MaxGaps {
+			l.Gaps = append(l.Gaps, report.Gap{Epoch: q.Fresh, First: int64(2*i + 1), Last: int64(2*i + 1), Reason: strings.Repeat(`"`, 999)})
+		}
+		return l
+	}
+	var channels []string
+	for i := range report.MaxChannels {
+		channels = append(channels, fmt.Sprint(i))
+	}
+	request := asking(0, 0, channels...)
+	answers := logs.Read(t.Context(), request, []logs.Source{{Takes: func(string) bool { return true }, Read: gaps}})
+	check(t, request, answers) // the report is not larger than it may be
+	read := 0
+	for _, l := range answers {
+		if len(l.Gaps) > 0 {
+			read++
+		}
+	}
+	if read < 10 || read == len(answers) {
+		t.Errorf("%d channels were read", read)
+	}
+}
+
+// However many records wait, and however large they are, the memory for them is bounded.
+func TestMemoryIsBounded(t *testing.T) {
+	for name, size := range map[string]int{"small": 1, "usual": 1500, "large": report.MaxRaw} {
+		waiting := &tape{records: 1_000_000, size: size}
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		answers := logs.Read(t.Context(), asking(0, 0, "a"), sources(map[string]*tape{"a": waiting}))
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		held := int(after.HeapAlloc) - int(before.HeapAlloc)
+		t.Logf("%s: %d records hold %d KiB", name, len(answers[0].Records), held>>10)
+		if most := report.MaxRecordBytes + report.MaxRecords*512; len(answers[0].Records) == 0 || held > most {
+			t.Errorf("%s: %d records hold %d bytes, and may hold %d", name, len(answers[0].Records), held, most)
+		}
+		runtime.KeepAlive(answers)
+	}
+}
+
+func TestBatch(t *testing.T) {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	q := logs.Query{Records: 2, Bytes: 1000, Now: now}
+	b := logs.NewBatch(&q)
+	if !b.Add(report.Record{ID: 1, Raw: "raw", Message: "a\x00"}) || b.Full() || !b.Add(report.Record{ID: 2}) || !b.Full() || b.Add(report.Record{ID: 3}) {
+		t.Errorf("it holds %+v", b.Records())
+	}
+	if r := b.Records(); len(r) != 2 || r[0].Raw != "" || r[0].Message != "a\ufffd" || !r[0].Altered || !r[0].Time.Equal(now) {
+		t.Errorf("it holds %+v", r)
+	}
+	large := report.Record{ID: 1, Message: strings.Repeat("x", 2000)}
+	b = logs.NewBatch(&q)
+	if b.Add(large) || !b.Full() {
+		t.Error("it takes a record beyond its bytes")
+	}
+	q.Most = 3000
+	b = logs.NewBatch(&q)
+	if !b.Add(large) || !b.Full() || b.Add(report.Record{ID: 2}) {
+		t.Error("a first record may be larger, and nothing after it")
+	}
+	b = logs.NewBatch(&q)
+	if !b.Add(report.Record{ID: 1}) || b.Add(large) || b.Add(report.Record{ID: 3}) || len(b.Records()) != 1 {
+		t.Error("after one that was refused there may be no other")
+	}
+}

@@ -1,7 +1,9 @@
 package mail
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -82,32 +84,29 @@ func recordSection(records []Record) section {
 		shown += n
 	}
 	s.Groups = groups[:min(len(groups), maxRecords)]
-	all, hosts := kept-shown, map[string]bool{}
+	unkept := map[string]int{}
+	hidden := kept - shown
 	for _, r := range records[kept:] {
-		all += r.More
-		hosts[r.Host] = true
+		hidden += r.More
+		unkept[r.Host] += r.More
 	}
-	if all > 0 {
-		s.More = fmt.Sprintf("Not in this mail: %s more", count(all, "log record"))
-		if len(hosts) > 0 {
-			s.More += fmt.Sprintf(", %s", hostList(hosts))
-		}
-		s.More += "; muster logs shows them."
+	if hidden > 0 {
+		s.More = fmt.Sprintf("Not in this mail: %s%s; muster logs shows them.", count(hidden, "more log record"), ofHosts(unkept))
 	}
 	return s
 }
 
-// hostList names the hosts of which there are too many records, or says how many they are.
-func hostList(hosts map[string]bool) string {
-	if len(hosts) > 3 {
-		return fmt.Sprintf("most of them of %d hosts", len(hosts))
+// ofHosts names the three hosts with the most records that were not kept.
+func ofHosts(records map[string]int) string {
+	names := slices.Collect(maps.Keys(records))
+	slices.SortFunc(names, func(a, b string) int {
+		return cmp.Or(cmp.Compare(records[b], records[a]), strings.Compare(a, b))
+	})
+	text := ""
+	for i, name := range names[:min(len(names), 3)] {
+		text += []string{", among them ", ", ", ", "}[i] + fmt.Sprintf("%d of %s", records[name], report.Visible(name, maxName))
 	}
-	var names []string
-	for name := range hosts {
-		names = append(names, report.Visible(name, maxName))
-	}
-	slices.Sort(names)
-	return "most of them of " + strings.Join(names, ", ")
+	return text
 }
 
 func alike(a, b Record) bool {

@@ -85,14 +85,14 @@ func (q *LogQuery) rest(e *engine) where {
 		w.and("level IN ?", levels)
 	}
 	if q.Logon != "" {
-		w.and("logon = ?", q.Logon)
+		w.and("logon IN ?", q.outcomes())
 	}
 	if q.Address != "" {
 		w.and("address = ?", key(q.Address, report.MaxWord))
 	}
 	if q.User != "" {
 		pattern := escapeLike(clean(q.User))
-		w.and("("+e.like("user_name")+" OR "+e.like("account")+")", pattern, pattern)
+		w.and("("+e.like("user_name")+" OR "+e.like("account")+" OR "+e.like("account")+")", pattern, pattern, `%\`+pattern)
 	}
 	if q.Text != "" {
 		w = w.with(textIs(e, clean(q.Text)))
@@ -143,6 +143,14 @@ func eventsAre(events report.Events) where {
 	return w
 }
 
+// outcomes is which outcomes of logons a query wants, if it wants logons alone.
+func (q *LogQuery) outcomes() []string {
+	if q.Logon == LogonAny {
+		return []string{LogonAccepted, LogonFailed}
+	}
+	return []string{q.Logon}
+}
+
 func keys(texts []string, limit int) []string {
 	all := make([]string, len(texts))
 	for i, text := range texts {
@@ -173,7 +181,10 @@ func (q *LogQuery) arms() []arm {
 			values = append(values, host)
 		}
 	case q.Logon != "":
-		index, column, values = "logs_logon", "logon", []any{q.Logon}
+		index, column = "logs_logon", "logon"
+		for _, outcome := range q.outcomes() {
+			values = append(values, outcome)
+		}
 	case few:
 		index, column = "logs_event", "event_id"
 		for _, id := range ids {

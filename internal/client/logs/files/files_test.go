@@ -825,6 +825,63 @@ func TestTheEndOfTheContext(t *testing.T) {
 	}
 }
 
+// interrupted is a context that does something when it is asked for the nth time whether it has ended, as readers do
+// before each piece of a file.
+type interrupted struct {
+	context.Context
+	n  int
+	do func()
+}
+
+func (i *interrupted) Err() error {
+	if i.n--; i.n == 0 {
+		i.do()
+	}
+	return i.Context.Err()
+}
+
+func TestCopyTruncateInTheMiddleOfAReading(t *testing.T) {
+	for n := 1; n < 9; n++ {
+		path := folder(t)
+		s := newServer(t, path)
+		appendTo(t, path, text(lines(0, 5)))
+		s.visit()
+		appendTo(t, path, text(lines(5, 1000)))
+		s.keep(s.ask(&interrupted{t.Context(), n, func() {
+			content, _ := os.ReadFile(path)
+			must(t, os.WriteFile(path+".1", content, 0o600))
+			must(t, os.Truncate(path, 0))
+			appendTo(t, path, text(lines(1000, 3000)))
+		}}))
+		s.want(lines(0, 3000)...)
+		s.wantNoGap()
+	}
+}
+
+// An epoch that was begun before a crash is not another file's.
+func TestACrashAndThenAnotherFile(t *testing.T) {
+	for _, read := range []string{"", "a\n"} {
+		path := folder(t)
+		s := newServer(t, path)
+		if read != "" {
+			appendTo(t, path, read)
+			s.visit()
+			rotate(t, path, 3)
+		}
+		appendTo(t, path, "b\n")
+		s.crash = func() bool { return true }
+		s.request.Fresh = 5
+		s.keep(s.ask(t.Context()))
+		s.crash = nil
+		must(t, os.Remove(path))
+		appendTo(t, path, "c\n")
+		s.visit()
+		if got := s.order[len(s.order)-1]; got != "c" || s.request.Cursor.Epoch == 5 {
+			t.Errorf("the last line is %q, in epoch %d", got, s.request.Cursor.Epoch)
+		}
+	}
+}
+
 func TestSource(t *testing.T) {
 	source := files.Source()
 	if !source.Takes("file:/var/log/auth.log") || source.Takes("journal") || source.Takes("Security") || source.Read == nil {

@@ -3,6 +3,7 @@ package files
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"io"
 	"unicode/utf8"
@@ -14,7 +15,7 @@ import (
 const longest = report.MaxRaw
 
 // chunk is how many bytes are read at once.
-const chunk = 64 << 10
+const chunk = 32 << 10
 
 // scanner takes lines out of a content, from an offset on. Of a line that is longer than longest only the beginning is
 // given, so its memory is bounded by longest, chunk and sample.
@@ -37,7 +38,7 @@ type line struct {
 
 // newScanner returns a scanner of what a file holds from where it was left by seek.
 func newScanner(ctx context.Context, o *opened, inside bool) *scanner {
-	s := &scanner{ctx: ctx, from: o, buffer: make([]byte, sample+longest+chunk), offset: o.at, inside: inside}
+	s := &scanner{ctx: ctx, from: o, buffer: make([]byte, sample+2*chunk), offset: o.at, inside: inside}
 	s.start = copy(s.buffer, o.before)
 	s.end = s.start
 	return s
@@ -91,11 +92,19 @@ func (s *scanner) pass() {
 		s.take(i + 1)
 		s.inside = false
 	}
+	s.take(zeros(s.buffer[s.start:s.end]))
+}
+
+// zeros returns how many NUL the bytes begin with. There may be gigabytes of them: it looks at eight at once.
+func zeros(b []byte) int {
 	n := 0
-	for s.start+n < s.end && s.buffer[s.start+n] == 0 {
+	for len(b)-n >= 8 && binary.LittleEndian.Uint64(b[n:]) == 0 {
+		n += 8
+	}
+	for n < len(b) && b[n] == 0 {
 		n++
 	}
-	s.take(n)
+	return n
 }
 
 func (s *scanner) take(n int) {
@@ -112,6 +121,9 @@ func (s *scanner) fill() error {
 		keep := max(0, s.start-sample)
 		s.end = copy(s.buffer, s.buffer[keep:s.end])
 		s.start -= keep
+	}
+	if len(s.buffer)-s.end < chunk { // in a long line
+		s.buffer = append(s.buffer, make([]byte, sample+longest+chunk-len(s.buffer))...)
 	}
 	n, err := s.from.Read(s.buffer[s.end : s.end+chunk])
 	s.end += n

@@ -61,11 +61,11 @@ func (x *export) lines(word string, n int) *export {
 	return x
 }
 
-// rotate adds entries of so many different fields that the journal's next file begins.
+// rotate adds three entries, of so many different fields that a file of the journal takes only one of them.
 func (x *export) rotate(word string) *export {
-	for i := 1; i <= 20; i++ {
+	for i := 1; i <= 3; i++ {
 		fields := []string{"MESSAGE=" + word + " " + strconv.Itoa(i), "PRIORITY=6", "SYSLOG_IDENTIFIER=" + word}
-		for j := range 600 {
+		for j := range 300 {
 			fields = append(fields, fmt.Sprintf("F%d=%s%d", j, word, i))
 		}
 		x.add(fields...)
@@ -128,6 +128,10 @@ func askWith(ctx context.Context, t testing.TB, o Options, q logs.Query) report.
 	answer := Reader(o)(ctx, q)
 	if err := answer.Clean(); err != nil {
 		t.Fatalf("the answer can't be sent: %v", err)
+	}
+	one := report.Request{Logs: []report.LogRequest{q.LogRequest}, Records: q.Records, Bytes: q.Bytes}
+	if err := one.CheckLogs([]report.Logs{answer}); err != nil {
+		t.Fatalf("the server would refuse it: %v", err)
 	}
 	return answer
 }

@@ -150,7 +150,7 @@ func TestEveryEntryOnceInBatchesOfAnySize(t *testing.T) {
 					x.at = noon().Add(time.Duration(round) * time.Minute)
 					word := fmt.Sprintf("%s-%d", lineage, round)
 					if random.IntN(4) == 0 {
-						written[word] = 20
+						written[word] = 3
 						x.rotate(word)
 					} else {
 						written[word] = random.IntN(200)

@@ -142,7 +142,7 @@ type line struct {
 
 func (f *fleet) stored(t *testing.T) (records, gaps []line) {
 	t.Helper()
-	status, stdout, stderr := muster(t, "logs", "--json", "--lines", "0", "-c", f.config)
+	status, stdout, stderr := muster(t, "logs", "--json", "--raw", "--lines", "0", "-c", f.config)
 	if status != 0 {
 		t.Fatalf("exit status %d\n%s", status, stderr)
 	}

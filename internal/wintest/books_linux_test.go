@@ -2,6 +2,7 @@ package wintest_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -158,7 +159,7 @@ func (f *fleet) stored(t *testing.T) (records, gaps []line) {
 			records = append(records, l)
 		}
 	}
-	slices.SortFunc(records, func(a, b line) int { return int(a.Epoch-b.Epoch) + int(a.ID-b.ID) })
+	slices.SortFunc(records, func(a, b line) int { return cmp.Or(cmp.Compare(a.Epoch, b.Epoch), cmp.Compare(a.ID, b.ID)) })
 	return records, gaps
 }
 

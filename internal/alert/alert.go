@@ -64,6 +64,7 @@ type Limit struct {
 	Above     *float64      // nil: no bound on this side
 	Below     *float64      // likewise
 	For       time.Duration // how long it must be exceeded to fire; 0 or less: at once
+	Within    time.Duration // in how long the values counted what they count: it is said with the bound; 0: they count nothing
 }
 
 // Observation is what one visit says of a host. A visit that was cancelled, or never began, says nothing: it is no

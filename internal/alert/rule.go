@@ -14,13 +14,14 @@ type rule struct {
 	unit      string
 	bound     float64
 	hold      time.Duration
+	within    time.Duration
 }
 
 // rulesOf splits limits into their sides.
 func rulesOf(limits []Limit) []rule {
 	rules := make([]rule, 0, len(limits))
 	for _, l := range limits {
-		r := rule{statistic: l.Statistic, instance: l.Instance, unit: l.Unit, hold: l.For}
+		r := rule{statistic: l.Statistic, instance: l.Instance, unit: l.Unit, hold: l.For, within: l.Within}
 		if l.Above != nil {
 			r.direction, r.bound = Above, *l.Above
 			rules = append(rules, r)
@@ -61,6 +62,9 @@ func (r rule) text(unit string) string {
 		unit = r.unit
 	}
 	text := string(r.direction) + " " + report.FormatValue(r.bound, unit)
+	if r.within > 0 {
+		text += " within " + report.FormatValue(r.within.Seconds(), "s")
+	}
 	if r.hold > 0 {
 		text += " for " + report.FormatValue(r.hold.Seconds(), "s")
 	}

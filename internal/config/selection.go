@@ -87,3 +87,7 @@ func providersOverlap(a, b []string) bool {
 	}
 	return !named // only exclusions: there is always another one
 }
+
+// ChannelKey returns what is the same for two names of one channel: those of the Windows event log, and files there, may be
+// written in upper or lower case.
+func ChannelKey(name string) string { return channel(name).key() }

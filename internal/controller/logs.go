@@ -163,7 +163,8 @@ func (h *hostLogs) tell(ctx context.Context, p *visit.Part, l *report.Logs, befo
 	log := h.log.With("host", p.Host, "visit", p.Visit, "channel", l.Channel)
 	if l.Begun != "" {
 		level := slog.LevelWarn
-		if before.Epoch == 0 || strings.HasPrefix(l.Channel, report.FileChannel) { // a file is rotated as a matter of course
+		if before.Epoch == 0 || l.Channel == report.Journal || // of which several are read in turn
+			strings.HasPrefix(l.Channel, report.FileChannel) { // a file is rotated as a matter of course
 			level = slog.LevelInfo
 		}
 		log.Log(ctx, level, "an epoch of a log began: its records are numbered anew", "epoch", l.Epoch, "why", l.Why)

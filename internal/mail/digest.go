@@ -18,7 +18,7 @@ import (
 )
 
 // ErrEmpty says that a digest has nothing to tell: no mail is to be sent.
-var ErrEmpty = errors.New("nothing to tell: no alert was raised and none is over")
+var ErrEmpty = errors.New("nothing to tell: no alert was raised, none is over, and there are no log records")
 
 //go:embed templates/digest.txt.tmpl templates/digest.html.tmpl
 var templates embed.FS
@@ -45,20 +45,21 @@ type Digest struct {
 	Now           time.Time // when the digest is made: durations end here. Zero: Sweep
 	Raised        []Item
 	Ended         []Item
+	Records       []Record
 	Ongoing       int // alerts of this receiver's hosts that were raised before and go on
 	Hosts, Failed int // of the sweep
 }
 
 // Render makes the mail of a digest, its From left empty. The order of the items in the digest does not matter.
-// It returns [ErrEmpty] if there is neither a raised nor an ended item.
+// It returns [ErrEmpty] if there is neither a raised nor an ended item, nor a log record.
 func Render(d Digest) (Message, error) {
-	if len(d.Raised)+len(d.Ended) == 0 {
+	if len(d.Raised)+len(d.Ended)+len(d.Records) == 0 {
 		return Message{}, ErrEmpty
 	}
 	if d.Now.IsZero() {
 		d.Now = d.Sweep
 	}
-	d.Raised, d.Ended = sorted(d.Raised), sorted(d.Ended)
+	d.Raised, d.Ended, d.Records = sorted(d.Raised), sorted(d.Ended), sortedRecords(d.Records)
 	p := pageOf(d)
 	text, html, err := render(p)
 	if err != nil {
@@ -103,7 +104,7 @@ func render(p page) (text, html string, err error) {
 	return text, b.String(), err
 }
 
-// id returns "muster-" and 128 bits of a SHA-256 over the receiver and the items.
+// id returns "muster-" and 128 bits of a SHA-256 over the receiver, the items and the log records.
 func (d *Digest) id() string {
 	hash := sha256.New()
 	add := func(parts ...string) {
@@ -117,6 +118,9 @@ func (d *Digest) id() string {
 	add(d.To)
 	for _, i := range slices.Concat(d.Raised, d.Ended) {
 		add(i.Notice, i.Host, i.Statistic, i.Instance, i.Limit, moment(i.Since), moment(i.Ended))
+	}
+	for _, r := range d.Records {
+		add(r.Notice, r.Host, fmt.Sprint(r.More))
 	}
 	return "muster-" + hex.EncodeToString(hash.Sum(nil)[:16])
 }

@@ -16,6 +16,7 @@ import (
 	"unicode/utf8"
 
 	"muster/internal/mail"
+	"muster/internal/report"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -66,6 +67,38 @@ func over() mail.Digest {
 	return d
 }
 
+// logged has log records, and a limit on them.
+func logged() mail.Digest {
+	d := fleet()
+	d.Ongoing, d.Failed, d.Ended = 0, 0, nil
+	d.Raised = []mail.Item{{
+		Notice: "n1", Host: "dc1", Groups: "windows", Statistic: "logs.matches", Instance: "Security 4625", Unit: "1",
+		Limit: "above 10 within 10m", Value: 14, Since: sweep,
+		Text: "14 records of Security 4625 within 10m (limit 10), 2026-03-01 11:51:12 to 11:59:48 UTC; the last: 11:59:44 4625 " +
+			`Microsoft-Windows-Security-Auditing: An account failed to log on: CORP\alice from 10.0.0.5, network logon: wrong password`,
+	}}
+	record := func(id int64, host, channel string, event int64, source, text string) mail.Record {
+		return mail.Record{Notice: fmt.Sprint(host, id), Host: host, Groups: "windows", Channel: channel, Record: report.Record{
+			ID: id, Time: ago(time.Duration(id) * time.Minute), Event: event, Source: source, Message: text, Level: report.AuditSuccess, User: `CORP\bob`,
+		}}
+	}
+	d.Records = []mail.Record{
+		record(3, "dc2", "Security", 1102, "Microsoft-Windows-Eventlog", `The audit log was cleared: CORP\bob`),
+		record(5, "dc1", "Security", 1102, "Microsoft-Windows-Eventlog", `The audit log was cleared: CORP\bob`),
+		record(4, "dc1", "Security", 4720, "Microsoft-Windows-Security-Auditing", `A user account was created: CORP\eve, by CORP\bob`),
+		record(9, "web1", "journal", 0, "sudo", "bob : user NOT in sudoers ; TTY=pts/0 ; PWD=/home/bob ; USER=root ; COMMAND=/bin/sh"),
+		{Notice: "more", Host: "web1", More: 1234},
+	}
+	return d
+}
+
+// cleared is a mail of one record alone.
+func cleared() mail.Digest {
+	d := logged()
+	d.Raised, d.Records = nil, d.Records[:1]
+	return d
+}
+
 // hostile has what a host, a network or a careless administrator might put into a mail.
 func hostile() mail.Digest {
 	d := fleet()
@@ -78,6 +111,10 @@ func hostile() mail.Digest {
 			Text: "line one\nline two\x07 </td></table> javascript:alert(1) " + strings.Repeat("long ", 200)},
 	}
 	d.Ended = nil
+	d.Records = []mail.Record{{Notice: "r", Host: "a\r\nBcc: x", Groups: "g\x00", Channel: "file:/<b>\u202e", Record: report.Record{
+		Time: sweep, Source: "<script>\x1b", Level: "</td>\u2066", User: "u\u200b" + strings.Repeat("é", 500),
+		Message: "line one\nline two\x07 </td></table> {{.}} " + strings.Repeat("long ", 200),
+	}}}
 	return d
 }
 
@@ -91,7 +128,7 @@ func render(t *testing.T, d mail.Digest) mail.Message {
 }
 
 func TestGolden(t *testing.T) {
-	for name, d := range map[string]mail.Digest{"fleet": fleet(), "one": one(), "over": over(), "hostile": hostile()} {
+	for name, d := range map[string]mail.Digest{"fleet": fleet(), "one": one(), "over": over(), "hostile": hostile(), "logged": logged(), "cleared": cleared()} {
 		t.Run(name, func(t *testing.T) {
 			m := render(t, d)
 			for kind, got := range map[string]string{"txt": "Subject: " + m.Subject + "\n\n" + m.Text, "html": m.HTML} {
@@ -326,5 +363,42 @@ func BenchmarkRender(b *testing.B) {
 		if _, err := mail.Render(d); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// TestManyRecords: a mail shows a hundred of them, some of each kind, and says how many there are beside these.
+func TestManyRecords(t *testing.T) {
+	d := mail.Digest{To: "a@b", Sweep: sweep, Hosts: 3}
+	for i := range 5000 {
+		r := mail.Record{Notice: fmt.Sprint("n", i), Host: fmt.Sprint("h", i%3), Channel: "Security", Record: report.Record{
+			Time: ago(time.Duration(i) * time.Second), Event: 1102, Message: strings.Repeat("m", 400),
+		}}
+		if i == 4999 {
+			r.Record.Event = 4720
+		}
+		d.Records = append(d.Records, r)
+	}
+	d.Records = append(d.Records, mail.Record{Notice: "x", Host: "h1", More: 77}, mail.Record{Notice: "y", Host: "h1", More: 3})
+	m := render(t, d)
+	if m.Subject != "[muster] 5080 log records: h0, h2, h1" {
+		t.Errorf("subject %q", m.Subject)
+	}
+	for _, text := range []string{m.Text, html.UnescapeString(m.HTML)} {
+		for _, want := range []string{"Not in this mail: 4980 more log records, among them 80 of h1; muster logs shows them.", "and 4900 more", "Security 4720"} {
+			if !strings.Contains(text, want) {
+				t.Errorf("it does not say %q", want)
+			}
+		}
+		if n := strings.Count(text, strings.Repeat("m", 400)); n != 100 {
+			t.Errorf("%d records are shown", n)
+		}
+	}
+	slices.Reverse(d.Records)
+	if again := render(t, d); again != m {
+		t.Error("the order of the records matters")
+	}
+	d.Records[0].More++
+	if other := render(t, d); other.ID == m.ID {
+		t.Error("a mail of another number of records has the same id")
 	}
 }

@@ -23,14 +23,16 @@ type page struct {
 	Visited  string // "60 hosts, 2 of them failed"
 	Ongoing  string // empty: none
 	Sections []section
+	Why      string // the mail was sent
 }
 
-// section is what was raised, or what is over.
+// section is what was raised, what is over, or log records.
 type section struct {
-	Title  string
-	Over   bool
-	Groups []group
-	More   string // what is not shown, and where it is; empty: all is shown
+	Title   string
+	Over    bool
+	Records bool
+	Groups  []group
+	More    string // what is not shown, and where it is; empty: all is shown
 }
 
 // group is the rows of one limit.
@@ -54,7 +56,7 @@ type row struct {
 
 func pageOf(d Digest) page {
 	p := page{
-		Headline: headline(len(d.Raised), len(d.Ended)),
+		Headline: headline(len(d.Raised), len(d.Ended), d.RecordCount()),
 		Sweep:    clock(d.Sweep),
 		Visited:  count(d.Hosts, "host"),
 	}
@@ -76,6 +78,15 @@ func pageOf(d Digest) page {
 		s := sectionOf(d.Ended, d.Now, "the table alerts in the database has them")
 		s.Title, s.Over = "Over", true
 		p.Sections = append(p.Sections, s)
+	}
+	p.Why = "because a limit in its configuration is exceeded, or no longer is"
+	if len(d.Records) > 0 {
+		p.Sections = append(p.Sections, recordSection(d.Records))
+		if len(d.Raised)+len(d.Ended) == 0 {
+			p.Why = "because its configuration has these log records mailed"
+		} else {
+			p.Why += ", and has these log records mailed"
+		}
 	}
 	return p
 }
@@ -140,6 +151,9 @@ func groupOf(i Item) group {
 		}
 		return group{Title: "Hosts that could not be visited"}
 	}
+	if i.Statistic == report.LogsMatches {
+		return group{Title: "Log records", Limit: report.Visible(i.Limit, maxName)}
+	}
 	return group{Title: report.Visible(i.Statistic, maxName), Limit: report.Visible(i.Limit, maxName)}
 }
 
@@ -164,7 +178,7 @@ func rowOf(i Item, now time.Time) row {
 		}
 		return r
 	}
-	if i.Statistic != report.VisitFailed && r.Words != "" {
+	if i.Statistic != report.VisitFailed && i.Statistic != report.LogsMatches && r.Words != "" {
 		// It did not end by its value, which is thus not the one that is well again.
 		r.Words += "; it was " + r.Value
 		r.Value = ""

@@ -13,10 +13,10 @@ const maxSubject = 100
 
 // subject says the most that fits: of one alert what it is, of several how many and on which hosts.
 func subject(d Digest) string {
-	if len(d.Raised)+len(d.Ended) == 1 {
+	if len(d.Raised)+len(d.Ended)+d.RecordCount() == 1 {
 		return "[muster] " + single(d)
 	}
-	text := "[muster] " + headline(len(d.Raised), len(d.Ended)) + ": "
+	text := "[muster] " + headline(len(d.Raised), len(d.Ended), d.RecordCount()) + ": "
 	names := hosts(d)
 	for i, name := range names {
 		if i > 0 {
@@ -35,6 +35,10 @@ func subject(d Digest) string {
 }
 
 func single(d Digest) string {
+	if len(d.Records) == 1 {
+		r := d.Records[0]
+		return report.Visible(fmt.Sprintf("%s: %s %s", r.Host, recordTitle(r), r.Record.Message), maxSubject-9)
+	}
 	if len(d.Ended) == 1 {
 		i := d.Ended[0]
 		if i.Statistic == report.VisitFailed {
@@ -43,14 +47,22 @@ func single(d Digest) string {
 		return report.Visible(fmt.Sprintf("over: %s: %s (%s)", i.Host, series(i), i.Limit), maxSubject-9)
 	}
 	i := d.Raised[0]
-	if i.Statistic == report.VisitFailed {
+	switch i.Statistic {
+	case report.VisitFailed:
 		return report.Visible(i.Host+" can't be visited: "+i.Text, maxSubject-9)
+	case report.LogsMatches:
+		return report.Visible(fmt.Sprintf("%s: %s of %s (%s)", i.Host, count(int(i.Value), "record"), i.Instance, i.Limit), maxSubject-9)
 	}
 	return report.Visible(fmt.Sprintf("%s: %s %s (%s)", i.Host, series(i), report.FormatValue(i.Value, i.Unit), i.Limit),
 		maxSubject-9)
 }
 
-func series(i Item) string { return strings.TrimSuffix(i.Statistic+" "+i.Instance, " ") }
+func series(i Item) string {
+	if i.Statistic == report.LogsMatches {
+		return "records of " + i.Instance
+	}
+	return strings.TrimSuffix(i.Statistic+" "+i.Instance, " ")
+}
 
 // hosts returns the names of the digest's hosts, each once, those with raised alerts first.
 func hosts(d Digest) []string {
@@ -64,18 +76,28 @@ func hosts(d Digest) []string {
 			}
 		}
 	}
+	for _, r := range d.Records {
+		if !known[r.Host] {
+			known[r.Host] = true
+			names = append(names, report.Visible(r.Host, maxName))
+		}
+	}
 	return names
 }
 
-// headline returns "3 alerts, 1 over".
-func headline(raised, ended int) string {
-	switch {
-	case ended == 0:
-		return count(raised, "alert")
-	case raised == 0:
-		return fmt.Sprint(ended, " over")
+// headline returns "3 alerts, 1 over, 2 log records".
+func headline(raised, ended, records int) string {
+	var parts []string
+	if raised > 0 {
+		parts = append(parts, count(raised, "alert"))
 	}
-	return fmt.Sprintf("%s, %d over", count(raised, "alert"), ended)
+	if ended > 0 {
+		parts = append(parts, fmt.Sprint(ended, " over"))
+	}
+	if records > 0 {
+		parts = append(parts, count(records, "log record"))
+	}
+	return strings.Join(parts, ", ")
 }
 
 // count returns "1 host", "2 hosts".

@@ -39,8 +39,9 @@ type record struct {
 	Sweep   time.Time `json:"sweep"`   // to the millisecond, UTC
 	Message string    `json:"message"` // left part of the Message-ID
 	Subject string    `json:"subject"`
-	Raised  int       `json:"raised"` // how many alerts it tells of
-	Ended   int       `json:"ended"`  // and how many that are over
+	Raised  int       `json:"raised"`            // how many alerts it tells of
+	Ended   int       `json:"ended"`             // and how many that are over
+	Records int       `json:"records,omitempty"` // and how many log records
 	Created time.Time `json:"created"`
 
 	Date time.Time `json:"date,omitzero"`
@@ -83,7 +84,7 @@ func keyOf(to string, sweep time.Time) string {
 func compose(d mail.Digest, now time.Time) (record, error) {
 	r := record{
 		Version: version, State: waits, To: d.To, Sweep: time.UnixMilli(d.Sweep.UnixMilli()).UTC(), Created: now.UTC(),
-		Raised: len(d.Raised), Ended: len(d.Ended),
+		Raised: len(d.Raised), Ended: len(d.Ended), Records: d.RecordCount(),
 	}
 	m, err := mail.Render(d)
 	switch {

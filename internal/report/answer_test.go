@@ -35,6 +35,7 @@ func TestAnswersThatAreTaken(t *testing.T) {
 		"a fresh epoch":      {{Channel: "Security", Epoch: 5, Begun: "other", Records: ids(1), Next: Cursor{5, 1, ""}, Gaps: []Gap{{Epoch: 3, First: 101}}}},
 		"the begun epoch":    {{Channel: "Security", Epoch: 4, Begun: "begun", Records: ids(1), Next: Cursor{4, 1, ""}}},
 		"the journal's own":  {{Channel: Journal, Epoch: 12345, Begun: "s=1", Records: ids(1), Next: Cursor{12345, 1, ""}}},
+		"the journal's gap":  {{Channel: Journal, Epoch: 12345, Begun: "s=1", Gaps: []Gap{{Epoch: 999, First: 3}}, Next: Cursor{12345, 1, ""}}},
 		"a first reading":    {{Channel: "new", Epoch: 1, Begun: "x", Records: ids(1), Next: Cursor{1, 1, ""}}},
 		"no first reading":   {{Channel: "new", Trouble: &Trouble{TroubleAbsent, "x"}}},
 		"one record, large":  {{Channel: "Security", Epoch: 3, Records: large, Next: Cursor{3, 101, ""}}},

@@ -16,6 +16,9 @@ const (
 	LogsRecords = reservedLogs + "records"
 	LogsGaps    = reservedLogs + "gaps"
 	LogsFailed  = reservedLogs + "failed"
+	// LogsMatches is how many log records there were within the time of a limit on them, which is its instance. It exists in
+	// alerts alone: no report and no table has it, and the configuration names the log.
+	LogsMatches = reservedLogs + "matches"
 )
 
 // Names that only this package goes by.

@@ -17,9 +17,13 @@ import (
 func newWatched(h *config.Host) watched {
 	limits := make([]alert.Limit, len(h.Limits))
 	for i, l := range h.Limits {
-		limits[i] = alert.Limit(l)
+		limits[i] = alert.Limit{
+			Statistic: l.Statistic, Instance: l.Instance, Unit: l.Unit, Above: l.Above, Below: l.Below, For: l.For,
+		}
 	}
-	return watched{limits: limits, groups: strings.Join(h.Groups, "/"), receivers: h.Mail}
+	known := watched{limits: limits, groups: strings.Join(h.Groups, "/"), receivers: h.Mail}
+	known.learn(h)
+	return known
 }
 
 // The conditions of the server itself that people are told of.
@@ -52,7 +56,7 @@ func (w *Watch) sweep(ctx context.Context, s *entry.Sweep, number uint64) error 
 		o.Reasons[c.Name] = c.Text
 	}
 	if len(s.Conditions) > 0 {
-		w.evaluate(ctx, o, s.Ended, s.Time, number)
+		w.evaluate(ctx, o, &entry.Visit{Host: Server, Sweep: s.Time, Started: s.Ended}, number)
 	}
 	w.settle(number)
 	news, letters := w.news(s, number)
@@ -63,7 +67,7 @@ func (w *Watch) sweep(ctx context.Context, s *entry.Sweep, number uint64) error 
 		}
 		if outcome == outbox.Deferred {
 			w.log.InfoContext(ctx, "mail is put off: an earlier one still waits for the mail server", "to", l.digest.To,
-				"raised", len(l.digest.Raised), "ended", len(l.digest.Ended))
+				"raised", len(l.digest.Raised), "ended", len(l.digest.Ended), "records", l.digest.RecordCount())
 			continue
 		}
 		w.told(l, number)
@@ -78,14 +82,15 @@ func (w *Watch) sweep(ctx context.Context, s *entry.Sweep, number uint64) error 
 	return nil
 }
 
-// letter is the mail of one receiver, with the alerts that it tells of.
+// letter is the mail of one receiver, with the alerts and the log records that it tells of.
 type letter struct {
-	digest mail.Digest
-	alerts []*entryOf
+	digest  mail.Digest
+	alerts  []*entryOf
+	records map[string][]*pending // by host
 }
 
 // news returns one letter for each receiver who is to be told something, ordered by receiver: alerts that fire and of
-// which it was told nothing, and those that are over of which it was not told so. What this very sweep has told, before
+// which it was told nothing, those that are over of which it was not told so, and log records that it was not sent. What this very sweep has told, before
 // the process was killed or the table failed, is in its letters again: so they are the same, and known to the outbox. It
 // returns who takes them, too.
 func (w *Watch) news(s *entry.Sweep, number uint64) ([]*letter, Letters) {
@@ -93,31 +98,43 @@ func (w *Watch) news(s *entry.Sweep, number uint64) ([]*letter, Letters) {
 	defer w.mu.Unlock()
 	letters := make(map[string]*letter)
 	ongoing := make(map[string]int)
+	to := func(receiver string) *letter {
+		l := letters[receiver]
+		if l == nil {
+			l = &letter{digest: mail.Digest{To: receiver, Sweep: s.Time, Now: s.Ended, Hosts: s.Hosts, Failed: s.Failed}}
+			letters[receiver] = l
+		}
+		return l
+	}
 	for host, alerts := range w.state.hosts() {
 		receivers := w.receivers(host)
 		for _, e := range alerts {
 			if e.Alert.Raised.IsZero() || e.Over {
 				continue
 			}
-			for _, to := range receivers {
-				if told := e.Told[to]; told.Phase == e.Alert.Phase && told.Sweep != number {
+			for _, receiver := range receivers {
+				if told := e.Told[receiver]; told.Phase == e.Alert.Phase && told.Sweep != number {
 					if e.Alert.Phase == alert.Firing {
-						ongoing[to]++
+						ongoing[receiver]++
 					}
 					continue
 				}
-				l := letters[to]
-				if l == nil {
-					l = &letter{digest: mail.Digest{To: to, Sweep: s.Time, Now: s.Ended, Hosts: s.Hosts, Failed: s.Failed}}
-					letters[to] = l
+				to(receiver).add(e, w.watched[host].groups)
+			}
+		}
+	}
+	for host, logs := range w.state.allLogs() {
+		for _, p := range logs.Pending {
+			for _, receiver := range w.receivers(host) {
+				if sweep, told := p.Told[receiver]; !told || sweep == number {
+					to(receiver).mail(host, w.watched[host].groups, p)
 				}
-				l.add(e, w.watched[host].groups)
 			}
 		}
 	}
 	sorted := make([]*letter, 0, len(letters))
-	for to, l := range letters {
-		l.digest.Ongoing = ongoing[to]
+	for receiver, l := range letters {
+		l.digest.Ongoing = ongoing[receiver]
 		l.sort()
 		sorted = append(sorted, l)
 	}
@@ -151,6 +168,22 @@ func (l *letter) add(e *entryOf, groups string) {
 	}
 }
 
+// mail adds a log record of a host, or a number of them.
+func (l *letter) mail(host, groups string, p *pending) {
+	if l.records == nil {
+		l.records = make(map[string][]*pending)
+	}
+	l.records[host] = append(l.records[host], p)
+	r := mail.Record{Notice: host + "/" + p.ID, Host: host, Groups: groups, Channel: p.Channel, More: p.More}
+	if p.Record != nil {
+		r.Record = *p.Record
+	}
+	if p.More > 0 {
+		r.Notice += "+" + strconv.Itoa(p.More)
+	}
+	l.digest.Records = append(l.digest.Records, r)
+}
+
 // sort makes the same letter of the same alerts, whatever their order.
 func (l *letter) sort() {
 	for _, items := range [][]mail.Item{l.digest.Raised, l.digest.Ended} {
@@ -158,6 +191,7 @@ func (l *letter) sort() {
 			return strings.Compare(a.Host+"\x00"+a.Notice, b.Host+"\x00"+b.Notice)
 		})
 	}
+	slices.SortFunc(l.digest.Records, func(a, b mail.Record) int { return strings.Compare(a.Notice, b.Notice) })
 }
 
 // told notes that a receiver knows what a letter says, by the sweep of this number.
@@ -172,11 +206,20 @@ func (w *Watch) told(l *letter, number uint64) {
 		e.projected = false
 		w.state.shards[shardOf(e.Alert.Host)].changes++
 	}
+	for host, records := range l.records {
+		for _, p := range records {
+			if p.Told == nil {
+				p.Told = make(map[string]uint64, 1)
+			}
+			p.Told[l.digest.To] = number
+		}
+		w.state.shards[shardOf(host)].changes++
+	}
 	w.nudge()
 }
 
 // settle ends the news of alerts that are over and of which everybody knows, and forgets those that the database has,
-// too. What the sweep of this number has told stays as it is, for its letters.
+// too, and the log records that everybody was sent. What the sweep of this number has told stays as it is, for its letters.
 func (w *Watch) settle(number uint64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -194,6 +237,11 @@ func (w *Watch) settle(number uint64) {
 				sh.changes++
 				sh.put(host, left)
 			}
+		}
+	}
+	for host, logs := range w.state.allLogs() {
+		if len(logs.Pending) > 0 && logs.settle(w.receivers(host), number) {
+			w.state.putLogs(host, logs)
 		}
 	}
 }

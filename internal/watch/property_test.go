@@ -100,6 +100,15 @@ func (o outcome) untold(s *scenario) string {
 	for _, h := range s.configs[len(s.configs)-1].hosts {
 		receivers[h.Name] = h.Mail
 	}
+	for _, h := range s.configs[len(s.configs)-1].hosts {
+		for _, notice := range s.mails[h.Name] {
+			for _, to := range h.Mail {
+				if len(h.MailRecords) > 0 && o.told[to][notice] == 0 {
+					return fmt.Sprintf("%s is not mailed the record %s", to, notice)
+				}
+			}
+		}
+	}
 	for id, a := range o.rows {
 		if a.Raised.IsZero() {
 			continue

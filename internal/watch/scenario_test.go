@@ -23,6 +23,7 @@ type scenario struct {
 	groups  [][]queue.Entry
 	configs []configuration
 	last    [][]queue.Entry          // at the end: a sweep that says all that there is to say of every host
+	mails   map[string][]string      // by host: the records that are mailed where that is configured
 	late    map[string]time.Duration // how long the letters of a receiver wait for the mail server
 }
 
@@ -58,6 +59,20 @@ func fleet(r *rand.Rand) []config.Host {
 				h.Mail = append(h.Mail, to)
 			}
 		}
+		if chance(r, 0.7) {
+			h.EventLimits = append(h.EventLimits, config.EventLimit{
+				Channel: "Security", Filter: report.Filter{Events: report.Events{{First: 4625, Last: 4625}}}, Above: r.IntN(4),
+				For: time.Duration(1+r.IntN(3)) * 30 * time.Second,
+			})
+		}
+		if chance(r, 0.3) {
+			h.EventLimits = append(h.EventLimits, config.EventLimit{Channel: "journal", Above: 3, For: time.Minute})
+		}
+		if chance(r, 0.7) {
+			h.MailRecords = append(h.MailRecords, config.MailRecords{
+				Channel: "security", Filter: report.Filter{Events: report.Events{{First: 1102, Last: 1102}}},
+			})
+		}
 		hosts = append(hosts, h)
 	}
 	return hosts
@@ -69,6 +84,51 @@ type drawn struct {
 	r       *rand.Rand
 	now     time.Time
 	entries []queue.Entry
+	logs    map[string]*entry.Logs // by host: what came last
+	mails   map[string][]string    // by host: the records that are mailed where that is configured
+}
+
+// records adds what a visit brings of the logs of a host: now and then what came before once more, alone or with what has
+// come since, records that are old, and a log that begins anew.
+func (d *drawn) records(host, visit string, sweep time.Time) {
+	for part := range d.r.IntN(3) {
+		l := &entry.Logs{Visit: visit, Part: part, Sweep: sweep, Host: host, Read: d.now}
+		before := d.logs[host]
+		if before == nil {
+			before = &entry.Logs{Channels: []report.Logs{{Channel: "Security", Epoch: 1}, {Channel: "journal", Epoch: 77}}}
+		}
+		again := chance(d.r, 0.2)
+		for _, channel := range before.Channels {
+			next := report.Logs{Channel: channel.Channel, Epoch: channel.Epoch, More: chance(d.r, 0.2)}
+			id := int64(0)
+			if n := len(channel.Records); n > 0 {
+				id = channel.Records[n-1].ID
+			}
+			switch {
+			case again:
+				next.Records = slices.Clone(channel.Records)
+			case chance(d.r, 0.1):
+				next.Epoch, id = channel.Epoch+1, 0
+			}
+			at := d.now.Add(-time.Duration(d.r.IntN(3)) * time.Minute)
+			for range d.r.IntN(4) {
+				id += 1 + int64(d.r.IntN(2))
+				at = at.Add(time.Duration(d.r.IntN(20)) * time.Second)
+				record := report.Record{ID: id, Time: at, Event: []int64{4625, 4625, 1102, 4624}[d.r.IntN(4)], Message: "m"}
+				next.Records = append(next.Records, record)
+				if notice := fmt.Sprintf("%s/security/%d/%d", host, next.Epoch, id); channel.Channel == "Security" && record.Event == 1102 {
+					d.mails[host] = append(d.mails[host], notice)
+				}
+			}
+			if len(next.Records) == 0 {
+				next.Records = slices.Clone(channel.Records[max(0, len(channel.Records)-1):]) // so that the ids go on
+				next.Epoch = channel.Epoch
+			}
+			l.Channels = append(l.Channels, next)
+		}
+		d.logs[host] = l
+		d.add(logsEntry(d.t, l))
+	}
 }
 
 func (d *drawn) add(e queue.Entry) { d.entries = append(d.entries, e) }
@@ -83,6 +143,9 @@ func (d *drawn) tick() time.Time {
 func (d *drawn) visit(host string, sweep time.Time, trouble float64, clear bool) {
 	at := d.tick()
 	v := &entry.Visit{ID: fmt.Sprint(host, at.Unix()), Host: host, Sweep: sweep, Started: at}
+	if !clear {
+		d.records(host, v.ID, sweep)
+	}
 	value := func(limit float64) float64 {
 		if chance(d.r, trouble) {
 			return limit + 1 + float64(d.r.IntN(9))
@@ -156,8 +219,8 @@ func (d *drawn) sweeps(n int, trouble float64, clear bool) {
 
 // draw makes a scenario.
 func draw(t testing.TB, r *rand.Rand) *scenario {
-	d := &drawn{t: t, r: r, now: noon}
-	s := &scenario{late: make(map[string]time.Duration)}
+	d := &drawn{t: t, r: r, now: noon, logs: make(map[string]*entry.Logs), mails: make(map[string][]string)}
+	s := &scenario{late: make(map[string]time.Duration), mails: d.mails}
 	for _, to := range []string{"a@example.org", "b@example.org", "c@example.org", "all@example.org"} {
 		s.late[to] = time.Duration(r.IntN(4)) * time.Minute
 	}
@@ -288,6 +351,13 @@ func (s *scenario) outcome(t testing.TB, w *world, steps int) outcome {
 			}
 			state = append(state, string(text))
 		}
+	}
+	for host, logs := range last.state.allLogs() {
+		text, err := json.Marshal(logs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		state = append(state, host+": "+string(text))
 	}
 	slices.Sort(state)
 	rows := maps.Clone(w.rows)

@@ -7,9 +7,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 
 	"muster/internal/alert"
+	"muster/internal/report"
 )
 
 // The state is kept in shards, so that a change of one host's alerts writes little, and a change of all hosts' little
@@ -26,8 +28,9 @@ type state struct {
 type shard struct {
 	number  uint64           // entries up to this one are evaluated, for its hosts, in what the table holds
 	hosts   map[string]known // by host; hosts without alerts are not in it
-	changes int              // how often it has changed …
-	written int              // … and how many of these changes are in the table
+	logs    map[string]*hostLogs
+	changes int // how often it has changed …
+	written int // … and how many of these changes are in the table
 }
 
 // known is the alerts of a host: those that are open, and those that are over and of which somebody is yet to be told or
@@ -120,6 +123,59 @@ func (s *state) replace(host string, next []alert.Alert) {
 	sh.put(host, after)
 }
 
+// logs returns what is known of a host's log records. The caller hands it to putLogs where it changes it.
+func (s *state) logs(host string) *hostLogs {
+	if known := s.shards[shardOf(host)].logs[host]; known != nil {
+		return known
+	}
+	return new(hostLogs)
+}
+
+// putLogs takes over what is known of a host's log records.
+func (s *state) putLogs(host string, l *hostLogs) {
+	sh := &s.shards[shardOf(host)]
+	sh.changes++
+	switch {
+	case l.empty():
+		delete(sh.logs, host)
+	case sh.logs == nil:
+		sh.logs = map[string]*hostLogs{host: l}
+	default:
+		sh.logs[host] = l
+	}
+}
+
+// allLogs yields what is known of all hosts' log records, in no order. It may be replaced meanwhile.
+func (s *state) allLogs() iter.Seq2[string, *hostLogs] {
+	return func(yield func(string, *hostLogs) bool) {
+		for i := range s.shards {
+			for host, logs := range s.shards[i].logs {
+				if !yield(host, logs) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// crowded returns what counts the calls and reports whether the records that wait to be mailed, of all hosts in the host's
+// shard, are as many as are kept, if each of the calls before added one.
+func (s *state) crowded(host string) func() bool {
+	kept := 0
+	for _, l := range s.shards[shardOf(host)].logs {
+		kept += l.kept()
+	}
+	return func() bool {
+		kept++
+		return kept > pendingMost
+	}
+}
+
+// exceeded reports whether a limit on log records of a host is exceeded, as far as is known.
+func (s *state) exceeded(host string) bool {
+	return slices.ContainsFunc(s.open(host), func(a alert.Alert) bool { return a.Statistic == report.LogsMatches })
+}
+
 func (sh *shard) put(host string, alerts known) {
 	switch {
 	case len(alerts) == 0:
@@ -153,8 +209,9 @@ const (
 )
 
 type shardRecord struct {
-	Number uint64           `json:"number"`
-	Hosts  map[string]known `json:"hosts,omitempty"`
+	Number uint64               `json:"number"`
+	Hosts  map[string]known     `json:"hosts,omitempty"`
+	Logs   map[string]*hostLogs `json:"logs,omitempty"`
 }
 
 // readState reads what write wrote.
@@ -175,7 +232,7 @@ func readState(all map[string][]byte) (*state, error) {
 		if err := json.Unmarshal(value, &record); err != nil {
 			return nil, fmt.Errorf("%w: %s: %w", errTable, key, err)
 		}
-		s.shards[number] = shard{number: record.Number, hosts: record.Hosts}
+		s.shards[number] = shard{number: record.Number, hosts: record.Hosts, logs: record.Logs}
 	}
 	return s, nil
 }
@@ -209,6 +266,6 @@ func (w *Watch) record(i int, number uint64) (value []byte, changes int, err err
 	if sh.changes == sh.written {
 		return nil, 0, nil
 	}
-	value, err = json.Marshal(shardRecord{Number: max(number, sh.number), Hosts: sh.hosts})
+	value, err = json.Marshal(shardRecord{Number: max(number, sh.number), Hosts: sh.hosts, Logs: sh.logs})
 	return value, sh.changes, err
 }

@@ -122,7 +122,7 @@ func TestCountsOfManySweepsAreForgotten(t *testing.T) {
 	x := w.process(nil).watch(t, []config.Host{{Name: "h"}}, noon)
 	for i := range 3 * countsKept {
 		at := noon.Add(time.Duration(i) * time.Minute)
-		x.evaluate(t.Context(), alert.Observation{Host: "h"}, at, at, uint64(i+1))
+		x.evaluate(t.Context(), alert.Observation{Host: "h"}, &entry.Visit{Host: "h", Sweep: at, Started: at}, uint64(i+1))
 	}
 	if len(x.sweeps) != countsKept || len(x.order) != countsKept {
 		t.Errorf("%d and %d sweeps are counted", len(x.sweeps), len(x.order))
@@ -165,6 +165,12 @@ func TestTheOutboxOfTheseTestsIsLikeTheRealOne(t *testing.T) {
 				d := mail.Digest{
 					To: []string{"a@example.org", "b@example.org"}[r.IntN(2)], Sweep: noon.Add(time.Duration(r.IntN(3)) * time.Minute), Now: noon,
 					Raised: []mail.Item{{Notice: []string{"n1", "n2"}[r.IntN(2)], Host: "h", Statistic: "s", Since: noon}},
+				}
+				if chance(r, 0.3) {
+					d.Records = []mail.Record{{Notice: []string{"r1", "r2"}[r.IntN(2)], Host: "h", Channel: "Security"}}
+				}
+				if chance(r, 0.2) {
+					d.Raised, d.Records = nil, []mail.Record{{Notice: "r3", Host: "h", More: 7}}
 				}
 				want, err := genuine.Post(t.Context(), d)
 				if err != nil {

@@ -24,6 +24,15 @@
 //
 // With each alert goes what each receiver was told of it. Someone whose letter is put off, because an earlier one still
 // waits for the mail server, has news still at the end of the next sweep; an alert that is over by then is told as such.
+//
+// # Log records
+//
+// Limits on log records count these by the times that they say they were written at, in windows of bounded size, and are
+// judged apart from all others: a part of a visit's records raises alerts, a later visit ends them. Records that are mailed
+// wait until each receiver was told, a bounded number of each host and shard; what comes beyond it is counted, and the number is
+// mailed. How far each channel was looked at, windows and waiting records lie in the shard of their host. So one write moves
+// all of it with the alerts, and what is said above holds for them, too: a record that comes again, in the same entry or
+// another, neither counts nor is mailed again. It is known by its epoch and id, as far as the last eight epochs of a channel go.
 package watch
 
 import (
@@ -31,6 +40,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -40,6 +50,7 @@ import (
 	"muster/internal/mail"
 	"muster/internal/outbox"
 	"muster/internal/queue"
+	"muster/internal/report"
 	"muster/internal/store"
 )
 
@@ -115,6 +126,8 @@ type Watch struct {
 // watched is what the configuration says of a host.
 type watched struct {
 	limits    []alert.Limit
+	events    []eventRule
+	records   []recordRule
 	groups    string
 	receivers []string
 }
@@ -172,6 +185,11 @@ func (w *Watch) forget() {
 			w.announce(context.Background(), n.Alert, host)
 		}
 	}
+	for host, logs := range w.state.allLogs() {
+		if _, known := w.watched[host]; !known && logs.keep(&watched{}) {
+			w.state.putLogs(host, logs)
+		}
+	}
 }
 
 // Run evaluates what is reported until ctx ends.
@@ -196,6 +214,8 @@ func (w *Watch) work(ctx context.Context, entries []queue.Entry) bool {
 		switch e.Kind {
 		case entry.KindVisit:
 			w.visited(ctx, e)
+		case entry.KindLogs:
+			w.logged(ctx, e)
 		case entry.KindSweep:
 			s, err := entry.DecodeSweep(e.Data)
 			if err != nil {
@@ -246,13 +266,15 @@ func (w *Watch) visited(ctx context.Context, e queue.Entry) {
 		o.Text = fmt.Sprintf("%s: %s; %s", v.Stage, v.Error, v.Advice)
 	} else {
 		o.Statistics = v.Report.Statistics
-		o.Incomplete = len(v.Report.Failures) > 0
+		// A log that can't be read keeps no statistic of the host's from being there.
+		o.Incomplete = slices.ContainsFunc(v.Report.Failures, func(f report.Failure) bool { return f.Source != "logs" })
 	}
-	w.evaluate(ctx, o, v.Started, v.Sweep, e.Number)
+	w.evaluate(ctx, o, v, e.Number)
 }
 
-// evaluate judges an observation that the entry of this number brought.
-func (w *Watch) evaluate(ctx context.Context, o alert.Observation, at, sweep time.Time, number uint64) {
+// evaluate judges an observation that the entry of this number brought; what v says of it beyond that are the times, and
+// which visit it was. Limits on log records are judged apart from all others.
+func (w *Watch) evaluate(ctx context.Context, o alert.Observation, v *entry.Visit, number uint64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	host, known := w.watched[o.Host]
@@ -262,11 +284,32 @@ func (w *Watch) evaluate(ctx context.Context, o alert.Observation, at, sweep tim
 	if w.state.has(o.Host, number) {
 		return
 	}
-	next, notices := alert.Evaluate(host.limits, w.state.open(o.Host), o, at)
-	w.state.replace(o.Host, next)
+	open, matches := apart(w.state.open(o.Host))
+	next, notices := alert.Evaluate(host.limits, open, o, v.Started)
+	w.state.replace(o.Host, append(next, matches...))
 	if len(next) > 0 {
 		w.nudge()
 	}
+	if len(matches) > 0 {
+		notices = append(notices, w.revisit(v)...)
+	}
+	w.note(ctx, notices, v.Sweep, o.Host)
+}
+
+// apart returns the alerts on log records apart from all others.
+func apart(open []alert.Alert) (others, matches []alert.Alert) {
+	for _, a := range open {
+		if a.Statistic == report.LogsMatches {
+			matches = append(matches, a)
+		} else {
+			others = append(others, a)
+		}
+	}
+	return others, matches
+}
+
+// note counts and logs what happened to alerts in a sweep. mu is held.
+func (w *Watch) note(ctx context.Context, notices []alert.Notice, sweep time.Time, host string) {
 	counts := w.count(sweep)
 	for _, n := range notices {
 		if n.Alert.Phase == alert.Firing {
@@ -274,7 +317,7 @@ func (w *Watch) evaluate(ctx context.Context, o alert.Observation, at, sweep tim
 		} else {
 			counts.Ended++
 		}
-		w.announce(ctx, n.Alert, o.Host)
+		w.announce(ctx, n.Alert, host)
 	}
 }
 

@@ -193,6 +193,9 @@ func (w *world) post(d mail.Digest) outbox.Outcome {
 	for _, item := range slices.Concat(d.Raised, d.Ended) {
 		notices = append(notices, item.Notice)
 	}
+	for _, r := range d.Records {
+		notices = append(notices, r.Notice)
+	}
 	news := strings.Join(notices, " ")
 	if l := w.letters[key]; l != nil && l.news == news {
 		return outbox.Known
@@ -242,6 +245,15 @@ func visitEntry(t testing.TB, v *entry.Visit) queue.Entry {
 		t.Fatal(err)
 	}
 	return queue.Entry{Kind: entry.KindVisit, ID: v.ID, Data: data}
+}
+
+func logsEntry(t testing.TB, l *entry.Logs) queue.Entry {
+	t.Helper()
+	data, err := entry.EncodeLogs(l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return queue.Entry{Kind: entry.KindLogs, ID: fmt.Sprint(l.Visit, "/", l.Part), Data: data}
 }
 
 func sweepEntry(t testing.TB, s *entry.Sweep) queue.Entry {

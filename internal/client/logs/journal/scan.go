@@ -135,7 +135,7 @@ func (s *scan) run(ctx context.Context, args []string, look func(*entry, mark) v
 		v, err = s.attempt(ctx, args, look)
 	}
 	switch {
-	case ctx.Err() != nil && v != ended:
+	case ctx.Err() != nil && v == failed:
 		if s.r.answer.More = true; s.last.sequence == s.was.sequence {
 			s.r.trouble(report.TroubleSlow, "journalctl did not answer in the time that the reading has")
 		}
@@ -165,18 +165,18 @@ func (s *scan) attempt(ctx context.Context, args []string, look func(*entry, mar
 	p := newParser(c.out)
 	for e := new(entry); ; {
 		err := p.next(e)
-		switch {
-		case ctx.Err() != nil:
+		if ctx.Err() != nil { // whatever it read, it was killed
 			c.stop()
-			return failed, nil
+			return failed, context.Cause(ctx)
+		}
+		switch {
 		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-			if ended := c.wait(); ended != nil {
-				err = ended
-			}
-			if errors.Is(err, io.EOF) {
+			if end := c.wait(); end != nil {
+				err = end
+			} else if errors.Is(err, io.EOF) {
 				return ended, nil
 			}
-			return failed, err
+			return failed, fmt.Errorf("read %s: %w", s.files[0].path, err)
 		case err != nil:
 			c.stop()
 			return failed, fmt.Errorf("%s: %w", s.r.program, err)
@@ -207,11 +207,21 @@ func (s *scan) from() string {
 	return fmt.Sprintf("--cursor=s=%s;i=%x", s.st.id, max(1, s.after))
 }
 
-// leaveOut takes out the files that journalctl does not open, and reports whether there are any.
+// leaveOut takes out the files that journalctl does not open, and reports whether there are any. Where it opens none of the
+// journal's files the fault is not theirs.
 func (s *scan) leaveOut(ctx context.Context) bool {
-	n := len(s.files)
-	s.files = slices.DeleteFunc(slices.Clone(s.files), func(f file) bool { return !opens(ctx, s.r.program, &f) })
-	return len(s.files) < n
+	good := slices.DeleteFunc(slices.Clone(s.files), func(f file) bool { return !opens(ctx, s.r.program, &f) })
+	if len(good) == len(s.files) || len(good) == 0 && !s.othersOpen(ctx) {
+		return false
+	}
+	s.files = good
+	return true
+}
+
+func (s *scan) othersOpen(ctx context.Context) bool {
+	return slices.ContainsFunc(s.r.survey.streams, func(st *stream) bool {
+		return slices.ContainsFunc(st.files, func(f file) bool { return opens(ctx, s.r.program, &f) })
+	})
 }
 
 // verify looks whether the first entry is the one that was read last.

@@ -1,0 +1,280 @@
+package watch
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"muster/internal/alert"
+	"muster/internal/config"
+	"muster/internal/entry"
+	"muster/internal/events"
+	"muster/internal/queue"
+	"muster/internal/report"
+)
+
+const (
+	shownRecords = 3   // in an alert's words
+	shownWords   = 120 // characters of each of them
+	shownName    = 64  // characters of a source or a user
+	mailedWords  = 400 // characters of a record that is mailed
+)
+
+// eventRule is a limit on log records.
+type eventRule struct {
+	name    string // of the selection: what tells it from others of the host
+	channel string
+	filter  report.Filter
+	limit   alert.Limit
+	above   int
+	within  time.Duration
+}
+
+// recordRule is a selection of records that are mailed.
+type recordRule struct {
+	channel string
+	filter  report.Filter
+}
+
+// learn takes over what the configuration says of a host's log records.
+func (h *watched) learn(c *config.Host) {
+	for _, l := range c.EventLimits {
+		above := float64(l.Above)
+		r := eventRule{
+			name: config.Selection(l.Channel, l.Filter), channel: config.ChannelKey(l.Channel), filter: l.Filter,
+			above: l.Above, within: l.For,
+		}
+		r.limit = alert.Limit{Statistic: report.LogsMatches, Instance: r.name, Unit: "1", Above: &above, Within: l.For}
+		h.events = append(h.events, r)
+	}
+	for _, m := range c.MailRecords {
+		h.records = append(h.records, recordRule{config.ChannelKey(m.Channel), m.Filter})
+	}
+}
+
+// looksAt reports whether there is a limit on records of a channel, or a mail of them.
+func (h *watched) looksAt(channel string) bool {
+	return slices.ContainsFunc(h.events, func(r eventRule) bool { return r.channel == channel }) ||
+		slices.ContainsFunc(h.records, func(r recordRule) bool { return r.channel == channel })
+}
+
+// logged counts the log records that an entry brought, and takes up those that are to be mailed. An entry of a host whose
+// records nobody asks about is not even read.
+func (w *Watch) logged(ctx context.Context, e queue.Entry) {
+	name, err := entry.HostOfLogs(e.Data)
+	if err != nil || !w.asksAbout(name) {
+		return
+	}
+	l, err := entry.DecodeLogs(e.Data)
+	if err != nil {
+		return // the recorder reports it
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	host := w.watched[l.Host]
+	if !host.asks() || w.state.has(l.Host, e.Number) {
+		return
+	}
+	c := counting{watch: w, host: &host, logs: w.state.logs(l.Host), entry: l, times: make([][]time.Time, len(host.events)),
+		last: make([][]*report.Record, len(host.events))}
+	c.changed = c.logs.keep(&host)
+	for i := range l.Channels {
+		c.channel(&l.Channels[i])
+	}
+	notices := c.judge()
+	if c.changed {
+		w.state.putLogs(l.Host, c.logs)
+	}
+	if len(notices) > 0 {
+		w.note(ctx, notices, l.Sweep, l.Host)
+	}
+}
+
+// asksAbout reports whether there is a limit on log records of a host, or a mail of them.
+func (w *Watch) asksAbout(host string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	h := w.watched[host]
+	return h.asks()
+}
+
+func (h *watched) asks() bool { return len(h.events)+len(h.records) > 0 }
+
+// counting is the work on one entry. The watch's mu is held.
+type counting struct {
+	watch   *Watch
+	host    *watched
+	logs    *hostLogs
+	entry   *entry.Logs
+	changed bool
+	times   [][]time.Time      // by rule: of the records that it counts
+	last    [][]*report.Record // likewise: the last few of them
+}
+
+// channel counts the records of one channel that were not counted before. That one is counted is noted by its id: so the
+// records of an entry that comes again, or of another that holds them too, count once. They come in the order of their ids.
+func (c *counting) channel(batch *report.Logs) {
+	key := config.ChannelKey(batch.Channel)
+	if !c.host.looksAt(key) {
+		return
+	}
+	upTo := c.logs.upTo(key, batch.Epoch)
+	counted := upTo
+	full := c.watch.state.crowded(c.entry.Host)
+	mailed := len(c.watch.receivers(c.entry.Host)) > 0
+	for i := range batch.Records {
+		r := &batch.Records[i]
+		if r.ID <= upTo {
+			continue
+		}
+		matched := false
+		for n := range c.host.events {
+			if rule := &c.host.events[n]; rule.channel == key && rule.filter.Match(r) {
+				matched = true
+				c.times[n] = append(c.times[n], r.Time)
+				c.last[n] = append(c.last[n], r)
+				c.last[n] = c.last[n][max(0, len(c.last[n])-shownRecords):]
+			}
+		}
+		if mailed && slices.ContainsFunc(c.host.records, func(m recordRule) bool { return m.channel == key && m.filter.Match(r) }) {
+			matched = true
+			c.logs.push(&pending{
+				ID: fmt.Sprintf("%s/%d/%d", key, batch.Epoch, r.ID), Channel: batch.Channel, Record: mailedRecord(r),
+			}, full())
+		}
+		if matched {
+			counted = r.ID
+		}
+	}
+	if counted > upTo {
+		c.logs.see(key, batch.Epoch, counted)
+		c.changed = true
+	}
+	left := ""
+	if batch.More && c.watch.state.exceeded(c.entry.Host) {
+		left = c.entry.Visit
+	}
+	c.changed = c.logs.leave(key, left) || c.changed
+}
+
+// judge raises the alerts of limits that the records exceed by their own times, however late they come.
+func (c *counting) judge() []alert.Notice {
+	var all []alert.Notice
+	for n := range c.host.events {
+		rule := &c.host.events[n]
+		if len(c.times[n]) == 0 {
+			continue
+		}
+		window := c.logs.window(rule.name)
+		most := window.add(c.times[n], rule.within)
+		if most.n <= rule.above {
+			continue
+		}
+		window.visit = c.entry.Visit
+		o := alert.Observation{
+			Host:       c.entry.Host,
+			Statistics: []report.Statistic{matches(rule.name, most.n)},
+			Reasons:    map[string]string{report.LogsMatches: rule.words(most, c.last[n])},
+		}
+		all = append(all, c.watch.judgeMatches(c.entry.Host, rule, o, c.entry.Read)...)
+	}
+	return all
+}
+
+func matches(name string, n int) report.Statistic {
+	return report.Statistic{Name: report.LogsMatches, Instance: name, Unit: "1", Kind: report.Gauge, Value: float64(n)}
+}
+
+// judgeMatches evaluates a limit on log records, and no other. mu is held.
+func (w *Watch) judgeMatches(host string, rule *eventRule, o alert.Observation, at time.Time) []alert.Notice {
+	var own, others []alert.Alert
+	for _, a := range w.state.open(host) {
+		if a.Statistic == report.LogsMatches && a.Instance == rule.name {
+			own = append(own, a)
+		} else {
+			others = append(others, a)
+		}
+	}
+	next, notices := alert.Evaluate([]alert.Limit{rule.limit}, own, o, at)
+	w.state.replace(host, append(others, next...))
+	if len(next) > 0 {
+		w.nudge()
+	}
+	return notices
+}
+
+// revisit ends the alerts on log records that a visit shows to be over: those whose limit is gone, and those of which there
+// are no more records in the time before the visit than there may be. The visit that exceeded a limit does not show that,
+// nor does one that did not read the channel to its end. mu is held.
+func (w *Watch) revisit(v *entry.Visit) []alert.Notice {
+	if v.Report == nil {
+		return nil
+	}
+	host := w.watched[v.Host]
+	logs := w.state.logs(v.Host)
+	now := v.Started
+	if at := v.Report.Time; !at.IsZero() {
+		now = at // by the clock that the records' times are from
+	}
+	var all []alert.Notice
+	for _, a := range w.state.open(v.Host) {
+		if a.Statistic != report.LogsMatches {
+			continue
+		}
+		o := alert.Observation{Host: v.Host}
+		rule := &eventRule{name: a.Instance}
+		if i := slices.IndexFunc(host.events, func(r eventRule) bool { return r.name == a.Instance }); i >= 0 {
+			rule = &host.events[i]
+			window := logs.window(rule.name)
+			if window.visit == v.ID || logs.More[rule.channel] == v.ID || unread(v.Report, rule.channel) {
+				continue
+			}
+			o.Statistics = []report.Statistic{matches(rule.name, window.count(now, rule.within))}
+		}
+		all = append(all, w.judgeMatches(v.Host, rule, o, v.Started)...)
+	}
+	return all
+}
+
+// unread reports whether the channel could not be read.
+func unread(r *report.Report, channel string) bool {
+	return slices.ContainsFunc(r.Statistics, func(s report.Statistic) bool {
+		return s.Name == report.LogsFailed && s.Value > 0 && config.ChannelKey(s.Instance) == channel
+	})
+}
+
+// words says what exceeded a limit, with the last of the records.
+func (r *eventRule) words(most burst, last []*report.Record) string {
+	lines := make([]string, len(last))
+	for i, record := range last {
+		lines[i] = report.Visible(wordsOf(record), shownWords)
+	}
+	return fmt.Sprintf("%d records of %s within %s (limit %d), %s to %s UTC; the last: %s", most.n,
+		report.Visible(r.name, shownWords), config.FormatDuration(r.within), r.above,
+		most.first.Format("2006-01-02 15:04:05"), most.last.Format("15:04:05"), strings.Join(lines, " | "))
+}
+
+// wordsOf says of a record when it was, what it is, and what is in it.
+func wordsOf(r *report.Record) string {
+	parts := []string{r.Time.UTC().Format("15:04:05")}
+	if r.Event != 0 {
+		parts = append(parts, fmt.Sprint(r.Event))
+	}
+	if r.Source != "" {
+		parts = append(parts, report.Visible(r.Source, shownName)+":")
+	}
+	return strings.Join(append(parts, contentOf(r, shownWords)), " ")
+}
+
+// contentOf returns what a record says, as one line of at most so many characters.
+func contentOf(r *report.Record, most int) string { return report.Visible(events.Describe(r), most) }
+
+// mailedRecord returns what is mailed of a record, no longer than it is shown.
+func mailedRecord(r *report.Record) *report.Record {
+	return &report.Record{
+		ID: r.ID, Time: r.Time.UTC(), Level: r.Level, Event: r.Event, Source: report.Visible(r.Source, shownName),
+		User: report.Visible(r.User, shownName), Message: contentOf(r, mailedWords),
+	}
+}

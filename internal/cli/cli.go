@@ -33,8 +33,8 @@ const (
 const description = `Muster visits every machine of a fleet over SSH, stores what each reports, and mails what exceeds its limit.
 
 A first fleet: "muster init" writes a configuration to edit, "muster trust" records the keys of the hosts, "muster check"
-says what does not work yet, "muster run" visits every host once, "muster status" shows what they reported, "muster serve"
-goes on doing so. "muster demo" shows all of it on this machine alone.
+says what does not work yet, "muster run" visits every host once, "muster status" shows what they reported, "muster logs"
+the records of their logs, "muster serve" goes on visiting. "muster demo" shows the main job on this machine alone.
 
 Exit status: 0 all well; 1 some hosts failed; 2 usage or configuration; 3 the database, the queue, the mail server or
 another thing that it takes (a log file, the output) could not be used.`
@@ -48,6 +48,7 @@ type commands struct {
 	Trust   trustCommand   `cmd:"" help:"Show the keys of hosts, and record those that you trust."`
 	Reload  reloadCommand  `cmd:"" help:"Have the server that runs read its configuration anew."`
 	Status  statusCommand  `cmd:"" help:"Show each host with its last visit, CPU, memory, uptime and alerts."`
+	Logs    logsCommand    `cmd:"" help:"Show log records: of hosts, channels, events, of who failed to log in."`
 	Login   loginCommand   `cmd:"" help:"Let passwords be sent again that were refused."`
 	Queue   queueCommand   `cmd:"" help:"Work on what could not be stored."`
 	DB      dbCommand      `cmd:"" name:"db" help:"See to the database: its size, upgrade, soundness, backup and history."`

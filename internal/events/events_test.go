@@ -1,9 +1,12 @@
 package events
 
 import (
+	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -98,6 +101,50 @@ func TestCodes(t *testing.T) {
 	for number, want := range map[string]string{"2": "interactive", "3": "network", "5": "service", "10": "remote desktop", "1": "", "14": "", "": ""} {
 		if got := LogonType(number); got != want {
 			t.Errorf("logon type %s: %q, want %q", number, got, want)
+		}
+	}
+}
+
+// TestDocumentation compares docs/windows.md with the package: each event, logon type and code, in their order. What was added
+// to the package is added to the page by pasting what this test says is missing.
+func TestDocumentation(t *testing.T) {
+	page, err := os.ReadFile("../../docs/windows.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, page, _ = bytes.Cut(page, []byte("\n## Events and what they mean\n"))
+	var want []string
+	for _, e := range Catalogue() {
+		id := number(e.ID)
+		if e.Link != "" {
+			id = "[" + id + "](" + e.Link + ")"
+		}
+		want = append(want, "| "+id+" | "+e.Channel+" | "+e.Name+" | "+e.Meaning+" |")
+	}
+	for _, c := range LogonTypes() {
+		want = append(want, fmt.Sprintf("| `%d` | %s |", c.Number, c.Words))
+	}
+	for _, c := range slices.Concat(Statuses(), KerberosCodes()) {
+		digits := 0
+		if c.Number > 0xFFFF {
+			digits = 8
+		}
+		want = append(want, fmt.Sprintf("| `0x%0*X` | %s |", digits, c.Number, c.Words))
+	}
+	var rows []string
+	for line := range strings.Lines(string(page)) {
+		if strings.HasPrefix(line, "| `") || strings.HasPrefix(line, "| [") || len(line) > 3 && line[2] >= '0' && line[2] <= '9' && line[0] == '|' {
+			rows = append(rows, strings.TrimSpace(line))
+		}
+	}
+	for i := range max(len(want), len(rows)) {
+		switch {
+		case i >= len(rows):
+			t.Errorf("docs/windows.md lacks the row\n%s", want[i])
+		case i >= len(want):
+			t.Errorf("docs/windows.md has a row too many\n%s", rows[i])
+		case rows[i] != want[i]:
+			t.Fatalf("docs/windows.md has the row\n%s\nin place of\n%s", rows[i], want[i])
 		}
 	}
 }

@@ -17,9 +17,9 @@ type LogQuery struct {
 	Levels   []report.Level // any of these; empty: all
 	Since    time.Time      // not before that time; zero: from the first on
 	Until    time.Time      // before that time; zero: to the last
-	User     string         // of this user, or of the logon of this account, in whatever case; empty: of all
+	User     string         // of this user, or of the logon of this account, with a domain or without, in whatever case; empty: of all
 	Address  string         // of logons from there; empty: of all
-	Logon    string         // LogonAccepted, LogonFailed; empty: whether they are of logons or not
+	Logon    string         // LogonAccepted, LogonFailed, LogonAny; empty: whether they are of logons or not
 	Text     string         // somewhere in message, data, source, user or computer, in whatever case; empty: any
 
 	// After and Upto are positions: what was stored after the one and not after the other; 0: whenever. With After the
@@ -36,6 +36,9 @@ const (
 	LogonAccepted = "accepted"
 	LogonFailed   = "failed"
 )
+
+// LogonAny asks for logons of either outcome.
+const LogonAny = "any"
 
 // LogLine is a record, or a gap: what was gone before it was read.
 type LogLine struct {

@@ -84,15 +84,19 @@ func (q *LogQuery) rest(e *engine) where {
 		}
 		w.and("level IN ?", levels)
 	}
-	if q.Logon != "" {
-		w.and("logon = ?", q.Logon)
+	switch q.Logon {
+	case "":
+	case LogonAny:
+		w.and("logon <> ''")
+	default:
+		w.and("logon = ?", q.Logon) // IN would have SQLite sort what the index has in order
 	}
 	if q.Address != "" {
 		w.and("address = ?", key(q.Address, report.MaxWord))
 	}
 	if q.User != "" {
 		pattern := escapeLike(clean(q.User))
-		w.and("("+e.like("user_name")+" OR "+e.like("account")+")", pattern, pattern)
+		w.and("("+e.like("user_name")+" OR "+e.like("account")+" OR "+e.like("account")+")", pattern, pattern, `%\`+pattern)
 	}
 	if q.Text != "" {
 		w = w.with(textIs(e, clean(q.Text)))
@@ -173,7 +177,11 @@ func (q *LogQuery) arms() []arm {
 			values = append(values, host)
 		}
 	case q.Logon != "":
-		index, column, values = "logs_logon", "logon", []any{q.Logon}
+		index, column = "logs_logon", "logon"
+		values = []any{q.Logon}
+		if q.Logon == LogonAny {
+			values = []any{LogonAccepted, LogonFailed}
+		}
 	case few:
 		index, column = "logs_event", "event_id"
 		for _, id := range ids {

@@ -33,6 +33,9 @@ func TestWindows(t *testing.T) {
 		{"ARunningProgram", testARunningProgram},
 		{"AdviceOnKeys", testAdviceOnKeys},
 		{"TestsOfTheClient", testTestsOfTheClient},
+		{"EventLog", testEventLog},
+		{"Records", testRecords},
+		{"Access", testAccess},
 	} {
 		t.Run(part.name, func(t *testing.T) { part.test(t, w) })
 	}
@@ -43,6 +46,7 @@ const password = "Grüße, Welt 7"
 // windows is a Windows under Wine with a server on it that is like OpenSSH for Windows.
 type windows struct {
 	*testserver.WinePrefix
+	logs       *eventLogs
 	port       int
 	keyFile    string
 	knownHosts string
@@ -55,6 +59,7 @@ func newWindows(t *testing.T) *windows {
 		WinePrefix: testserver.Wine(t),
 		keyFile:    filepath.Join(folder, "id_ed25519"), knownHosts: filepath.Join(folder, "known_hosts"),
 	}
+	w.logs = installEventLog(t, w.WinePrefix)
 	winsshd := w.Build(t, "muster/internal/wintest/winsshd")
 	w.Install(t, "windows/system32/WindowsPowerShell/v1.0/powershell.exe", winsshd)
 	w.Install(t, "windows/system32/certutil.exe", winsshd)

@@ -62,7 +62,7 @@ func (o *opened) look() error {
 	return o.rewind()
 }
 
-func (o *opened) Close() error { return o.f.Close() }
+func (o *opened) close() { o.f.Close() }
 
 // damaged says that a compressed file can't be unpacked, or not from there on.
 type damaged struct{ err error }
@@ -82,7 +82,7 @@ func (o *opened) rewind() error {
 	switch o.packed {
 	case ".gz":
 		z, err := gzip.NewReader(o.f)
-		if err == io.EOF { // an empty file
+		if errors.Is(err, io.EOF) { // an empty file
 			o.unpacked = bytes.NewReader(nil)
 			return nil
 		}
@@ -116,7 +116,7 @@ func (o *opened) Read(p []byte) (n int, err error) {
 func (o *opened) upTo(n int) ([]byte, error) {
 	b := make([]byte, n)
 	got, err := io.ReadFull(o, b)
-	if err == io.EOF || err == io.ErrUnexpectedEOF {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) && !errors.As(err, new(damaged)) {
 		err = nil
 	}
 	return b[:got], err
@@ -140,7 +140,7 @@ func (o *opened) seek(offset int64) (int64, error) {
 			}
 		}
 		// What is passed over is not kept: at the content's end before has only what comes after from.
-		if _, err := io.CopyN(io.Discard, onlyReader{o}, from-o.at); err != nil && err != io.EOF {
+		if _, err := io.CopyN(io.Discard, onlyReader{o}, from-o.at); err != nil && !errors.Is(err, io.EOF) {
 			return 0, err
 		}
 	}

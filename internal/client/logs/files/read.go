@@ -53,7 +53,7 @@ func readOnce(ctx context.Context, q *logs.Query, path string) (report.Logs, err
 		if err != nil {
 			return r.answer, err
 		}
-		defer o.Close()
+		defer o.close()
 		if fit, err := at.fits(o); err != nil {
 			return r.answer, err
 		} else if fit == exact {
@@ -74,14 +74,14 @@ func (r *reading) find(at position) error {
 	index, fit, o, refused := r.holder(at)
 	if errors.Is(refused, errMoved) || r.ctx.Err() != nil {
 		if o != nil {
-			o.Close()
+			o.close()
 		}
 		return errors.Join(refused, r.ctx.Err())
 	}
 	if o == nil {
 		return r.lost(at, r.whyLost(at, refused))
 	}
-	defer o.Close()
+	defer o.close()
 	return r.goOnFrom(index, o, at, fit)
 }
 
@@ -96,7 +96,7 @@ func (r *reading) goOnFrom(index int, o *opened, at position, fit match) error {
 		return err
 	}
 	if next != nil {
-		defer next.Close()
+		defer next.close()
 	}
 	left := next != nil && r.settled(o)
 	if fit == exact {
@@ -137,7 +137,7 @@ func (r *reading) holder(at position) (index int, fit match, o *opened, refused 
 		refused = cmp.Or(refused, err)
 		if got == exact || got == shorter && o == nil && !candidate.live {
 			if o != nil {
-				o.Close()
+				o.close()
 			}
 			index, fit, o = i, got, candidate
 			if got == exact {
@@ -145,7 +145,7 @@ func (r *reading) holder(at position) (index int, fit match, o *opened, refused 
 			}
 			continue
 		}
-		candidate.Close()
+		candidate.close()
 	}
 	return index, fit, o, refused
 }
@@ -191,12 +191,12 @@ func (r *reading) successor(index int) (next *opened, skipped []string, err erro
 		if err == nil && ready {
 			copying, err := r.isBeingCopied(o)
 			if err != nil || copying {
-				o.Close()
+				o.close()
 				return nil, nil, err
 			}
 			return o, skipped, nil
 		}
-		o.Close()
+		o.close()
 		if err != nil {
 			return nil, nil, err
 		}
@@ -231,7 +231,7 @@ func (r *reading) isBeingCopied(o *opened) (bool, error) {
 		}
 		return false, err
 	}
-	defer original.Close()
+	defer original.close()
 	return sameHead(o, original), nil
 }
 

@@ -36,19 +36,27 @@ func (r *reading) firstAgain() (done bool, err error) {
 		return false, nil
 	}
 	for i := range r.files {
-		o, err := r.files[i].open()
-		if errors.Is(err, errMoved) {
-			return false, err
-		}
-		if err != nil {
-			continue
-		}
-		defer o.Close()
-		if known.of(o) {
+		done, err := r.with(i, func(o *opened) (bool, error) {
+			if !known.of(o) {
+				return false, nil
+			}
 			return true, r.begin(o, start{offset: known.start}, firstReading)
+		})
+		if done || errors.Is(err, errMoved) {
+			return done, err
 		}
 	}
 	return false, nil
+}
+
+// with opens a file for a function.
+func (r *reading) with(index int, f func(*opened) (bool, error)) (bool, error) {
+	o, err := r.files[index].open()
+	if err != nil {
+		return false, err
+	}
+	defer o.close()
+	return f(o)
 }
 
 const firstReading = "first reading"
@@ -61,33 +69,33 @@ func (r *reading) firstOld() (done bool, err error) {
 		if r.q.Since > 0 && r.files[i].written.Before(cutoff) {
 			continue // all its lines are older
 		}
-		o, err := r.files[i].open()
-		if errors.Is(err, errMoved) || err != nil && r.files[i].live {
+		done, err := r.with(i, func(o *opened) (bool, error) { return r.firstOf(o, cutoff) })
+		if done {
+			for _, reason := range skipped {
+				r.gap(r.answer.Epoch, 1, reason)
+			}
+			return true, err
+		}
+		if errors.Is(err, errMoved) || r.ctx.Err() != nil || err != nil && r.files[i].live {
 			return false, err
 		}
 		if err != nil {
 			skipped = append(skipped, err.Error())
-			continue
 		}
-		defer o.Close()
-		offset, found, err := r.wanted(o, cutoff)
-		var broken damaged
-		if err != nil && !errors.As(err, &broken) {
-			return false, err
-		}
-		if !found {
-			continue
-		}
-		if copying, err := r.isBeingCopied(o); err != nil || copying {
-			return true, err // soon it will be known which of the two is to be read
-		}
-		err = r.begin(o, start{offset: offset}, firstReading)
-		for _, reason := range skipped {
-			r.gap(r.answer.Epoch, 1, reason)
-		}
-		return true, err
 	}
 	return false, nil
+}
+
+// firstOf begins with a file's oldest line that is wanted, if it has one.
+func (r *reading) firstOf(o *opened, cutoff time.Time) (done bool, err error) {
+	offset, found, err := r.wanted(o, cutoff)
+	if err != nil || !found {
+		return false, err
+	}
+	if copying, err := r.isBeingCopied(o); err != nil || copying {
+		return true, err // soon it will be known which of the two is to be read
+	}
+	return true, r.begin(o, start{offset: offset}, firstReading)
 }
 
 // wanted returns where in a file the first reading begins.
@@ -107,7 +115,7 @@ func (r *reading) firstNow() error {
 		if err != nil {
 			return err
 		}
-		defer o.Close()
+		defer o.close()
 		from, err := lastLine(o)
 		if err != nil {
 			return err
@@ -143,7 +151,7 @@ func (r *reading) fromNothing(at position) error {
 		r.noteAbsence()
 		return err
 	}
-	defer next.Close()
+	defer next.close()
 	for _, reason := range skipped {
 		r.gap(r.q.Cursor.Epoch, 1, reason)
 	}
@@ -168,7 +176,7 @@ func (r *reading) lost(at position, reason string) error {
 		r.noteAbsence()
 		return err
 	}
-	defer next.Close()
+	defer next.close()
 	r.gap(r.q.Cursor.Epoch, at.offset+1, reason)
 	for _, reason := range skipped {
 		r.gap(r.q.Cursor.Epoch, at.offset+1, reason)

@@ -138,7 +138,7 @@ func cutZone(text string) (offset time.Duration, rest string, ok bool) {
 	if text == "" {
 		return 0, text, false
 	}
-	sign := time.Duration(1)
+	sign := 1
 	switch text[0] {
 	case 'Z':
 		return 0, text[1:], true
@@ -165,7 +165,7 @@ func cutZone(text string) (offset time.Duration, rest string, ok bool) {
 	if !ok || hours > 23 || minutes > 59 {
 		return 0, text, false
 	}
-	return sign * (time.Duration(hours)*time.Hour + time.Duration(minutes)*time.Minute), rest, true
+	return time.Duration(sign*(60*hours+minutes)) * time.Minute, rest, true
 }
 
 // clock is a time of day.

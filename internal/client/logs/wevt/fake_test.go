@@ -31,6 +31,7 @@ type fakeLog struct {
 	most     int                // EvtNext takes so many events at most, and moves on in spite of it; 0: any number
 	fail     func(string) error // before each call, by its name
 	after    func(string)       // after each call
+	odd      bool               // the end is told in the other way
 	leaks    bool               // Windows selects more than was asked for
 	boundary bool               // a position that is not there is the nearest, silently
 	xpath    func(r *report.Record) bool
@@ -150,6 +151,8 @@ func (r *fakeResults) Next(_ context.Context, events []wevt.Event) (int, error) 
 	switch {
 	case r.log.most > 0 && len(events) > r.log.most:
 		return 0, wevt.InvalidBound
+	case n == 0 && r.log.odd:
+		return 0, wevt.InvalidOperation
 	case n == 0:
 		return 0, wevt.NoMoreItems
 	}
@@ -267,6 +270,11 @@ func (s *server) read(t *testing.T, l *fakeLog, records int) report.Logs {
 
 func checkAnswer(t *testing.T, s *server, a *report.Logs, records int) {
 	t.Helper()
+	q := s.query(records)
+	request := report.Request{Logs: []report.LogRequest{q.LogRequest}, Records: records, Bytes: q.Bytes}
+	if err := request.CheckLogs([]report.Logs{*a}); err != nil {
+		t.Fatalf("%v\n%+v", err, a)
+	}
 	if a.Channel != channel || len(a.Records) > records {
 		t.Fatalf("%q, %d records of at most %d", a.Channel, len(a.Records), records)
 	}

@@ -160,6 +160,8 @@ func TestAQueryListNamesItsChannelAlone(t *testing.T) {
 	for _, query := range []string{
 		strings.Replace(form, "PATH", "System", 1), strings.Replace(form, "PATH", "file://c:/x.evtx", 1),
 		strings.Replace(form, ` Path="PATH"`, "", 1), form[:40], "<",
+		strings.Replace(form, "<Select", "<!-- --><Select", 1), strings.Replace(form, `"PATH"`, `Security`, 1),
+		strings.Replace(form, "<Select", `<Select Path="Security">*</Select><Select`, 1),
 	} {
 		s := newServer(report.Filter{XPath: query})
 		a := s.read(t, l, 3)

@@ -14,11 +14,11 @@ import (
 // which some are lost on the way to the server, and then balances the books: of all that was ever written each record that
 // was wanted came once, or lies in a gap.
 func TestRandomLogs(t *testing.T) {
-	for seed := range uint64(300) {
+	for seed := range uint64(100) {
 		random := rand.New(rand.NewPCG(seed, 1))
 		f := filters[random.IntN(len(filters))]
 		l := &fakeLog{
-			t: t, leaks: random.IntN(2) == 0, boundary: random.IntN(2) == 0,
+			t: t, leaks: random.IntN(2) == 0, boundary: random.IntN(2) == 0, odd: random.IntN(4) == 0,
 			xpath: func(r *report.Record) bool { return r.ID%3 != 0 },
 		}
 		if random.IntN(6) == 0 {
@@ -63,9 +63,10 @@ func (b *books) happen() {
 		for range n {
 			b.next++
 			b.add(b.next, now.Add(-time.Minute), 0)
-			r := &b.fakeLog.records[len(b.fakeLog.records)-1].Record
+			r := &b.fakeLog.records[len(b.fakeLog.records)-1]
+			r.broken = b.random.IntN(300) == 0
 			f := &b.request.Filter
-			b.wanted[b.next] = f.Match(r) && (f.XPath == "" || b.xpath(r))
+			b.wanted[b.next] = !r.broken && f.Match(&r.Record) && (f.XPath == "" || b.xpath(&r.Record))
 		}
 	}
 }
@@ -79,7 +80,7 @@ func (b *books) run(t *testing.T) {
 	}
 	b.fail = func(call string) error {
 		if !quiet && b.random.IntN(150) == 0 {
-			return []error{wevt.ResultStale, wevt.InvalidBound, wevt.ServerUnavailable, wevt.InvalidOperation}[b.random.IntN(4)]
+			return []error{wevt.ResultStale, wevt.InvalidBound, wevt.ServerUnavailable}[b.random.IntN(3)]
 		}
 		return nil
 	}
@@ -104,7 +105,11 @@ func (b *books) step(t *testing.T) {
 		t.Fatalf("%d handles are left open", b.open)
 	}
 	checkAnswer(t, b.server, &a, records)
-	switch b.random.IntN(4) {
+	fate := b.random.IntN(4)
+	if fate == 1 && q.Cursor.Record == 0 && q.Begun.Identity == "empty" {
+		fate = 0 // where nothing was read yet, a log that is cleared then can't tell what came and what did not
+	}
+	switch fate {
 	case 0: // lost
 	case 1: // the records are kept, and the cursor is not
 		b.reserve(&a)

@@ -111,7 +111,7 @@ func (r *reading) records(ctx context.Context, newest *report.Record) error {
 		}
 	}
 	defer shut()
-	failures := 0
+	failures, ends := 0, 0
 	for !r.more {
 		before := r.last.id
 		err := error(nil)
@@ -122,16 +122,16 @@ func (r *reading) records(ctx context.Context, newest *report.Record) error {
 			err = r.next(ctx, results, newest)
 		}
 		if r.last.id > before {
-			failures = 0
+			failures, ends = 0, 0
 		}
 		if err == nil {
 			continue
 		}
-		if errors.Is(err, NoMoreItems) {
-			return r.rotated(ctx, newest, true)
+		if errors.Is(err, InvalidOperation) {
+			ends++ // the same from new results: this is how this Windows says that there is no more
 		}
-		if errors.Is(err, InvalidOperation) && failures > 0 {
-			return r.rotated(ctx, newest, true) // the same from new results: this is how this Windows says that there is no more
+		if errors.Is(err, NoMoreItems) || ends > 1 {
+			return r.rotated(ctx, newest, true)
 		}
 		if failures++; !r.remedy(err) || failures > patience {
 			return err

@@ -1,10 +1,8 @@
 package wevt
 
 import (
-	"encoding/xml"
 	"errors"
 	"fmt"
-	"io"
 	"strconv"
 	"strings"
 	"time"
@@ -186,33 +184,57 @@ func escape(text string) string {
 func isQueryList(xpath string) bool { return strings.HasPrefix(strings.TrimSpace(xpath), "<") }
 
 // checkQueryList checks that a user's structured query asks for one channel alone: a record of another one would be taken for
-// one of this.
+// one of this. It looks at the attributes Path of all tags; whether the rest is well formed Windows says.
 func checkQueryList(query, channel string) error {
-	decoder := xml.NewDecoder(strings.NewReader(query))
 	named := false
-	for {
-		token, err := decoder.Token()
-		if errors.Is(err, io.EOF) && named {
-			return nil
+	for rest := query; ; {
+		_, after, found := strings.Cut(rest, "<")
+		if !found {
+			break
 		}
-		if err != nil && !errors.Is(err, io.EOF) {
-			return fmt.Errorf("the query is no XML: %w", err)
-		}
-		if err != nil {
-			return fmt.Errorf("the query names no channel: Select has to have Path=%q", channel)
-		}
-		element, ok := token.(xml.StartElement)
+		paths, end, ok := pathsOf(after)
 		if !ok {
-			continue
+			return errors.New("the query is no XML that ends as it should, or has comments")
 		}
-		for _, a := range element.Attr {
-			if a.Name.Local != "Path" {
-				continue
-			}
-			if !strings.EqualFold(a.Value, channel) {
-				return fmt.Errorf("the query names %q, and is one for %q", a.Value, channel)
+		for _, path := range paths {
+			if !strings.EqualFold(path, channel) {
+				return fmt.Errorf("the query names %q, and is one for %q", path, channel)
 			}
 			named = true
 		}
+		rest = end
 	}
+	if !named {
+		return fmt.Errorf("the query names no channel: Select has to have Path=%q", channel)
+	}
+	return nil
+}
+
+// pathsOf returns the values of the attribute Path of a tag, and what follows the tag.
+func pathsOf(tag string) (paths []string, rest string, ok bool) {
+	if strings.HasPrefix(tag, "!") {
+		return nil, "", false
+	}
+	for {
+		i := strings.IndexAny(tag, `>"'`)
+		if i < 0 {
+			return nil, "", false
+		}
+		if tag[i] == '>' {
+			return paths, tag[i+1:], true
+		}
+		name := strings.TrimRight(tag[:i], " \t\r\n")
+		value, after, closed := strings.Cut(tag[i+1:], tag[i:i+1])
+		if !closed || !strings.HasSuffix(name, "=") {
+			return nil, "", false
+		}
+		if words := strings.Fields(strings.TrimSuffix(name, "=")); len(words) > 0 && words[len(words)-1] == "Path" {
+			paths = append(paths, unescape(value))
+		}
+		tag = after
+	}
+}
+
+func unescape(text string) string {
+	return strings.NewReplacer("&lt;", "<", "&gt;", ">", "&quot;", `"`, "&apos;", "'", "&amp;", "&").Replace(text)
 }

@@ -2,7 +2,6 @@ package wevt
 
 import (
 	"context"
-	"encoding/xml"
 	"errors"
 	"fmt"
 	"math"
@@ -155,12 +154,8 @@ func timeout(ctx context.Context) uint32 {
 
 // MoveTo is EvtSeek to a bookmark. The XML of a bookmark is that of EvtRenderBookmark.
 func (r *results) MoveTo(id int64) error {
-	var channel strings.Builder
-	if err := xml.EscapeText(&channel, []byte(r.channel)); err != nil {
-		return err
-	}
 	const form = `<BookmarkList><Bookmark Channel="%s" RecordId="%d" IsCurrent="true"/></BookmarkList>`
-	text, err := windows.UTF16PtrFromString(fmt.Sprintf(form, channel.String(), id))
+	text, err := windows.UTF16PtrFromString(fmt.Sprintf(form, escape(r.channel), id))
 	if err != nil {
 		return InvalidChannelPath
 	}

@@ -1,0 +1,413 @@
+package cli
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"charm.land/lipgloss/v2"
+
+	"muster/internal/config"
+	"muster/internal/events"
+	"muster/internal/report"
+	"muster/internal/store"
+)
+
+// logsPlace is a folder with a configuration of three hosts, and a database with log records of two of them.
+type logsPlace struct {
+	config string
+	store  *store.Store
+	now    time.Time
+}
+
+func newLogsPlace(t *testing.T) *logsPlace {
+	t.Helper()
+	folder := t.TempDir()
+	p := &logsPlace{config: filepath.Join(folder, "muster.xml"), now: time.Now().UTC().Truncate(time.Second)}
+	text := fmt.Sprintf(`<muster xmlns="%s"><server data="data"/><database url="sqlite:m.db"/>
+<group name="web" user="u" password="env:NONE"><host name="web1" address="10.0.0.1"/><host name="web2" address="10.0.0.2"/></group>
+<group name="windows" user="u" password="env:NONE"><host name="dc1" address="10.0.0.3"/></group></muster>`, config.Namespace)
+	t.Setenv("NONE", "x")
+	if err := os.WriteFile(p.config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var err error
+	p.store, err = store.Open(t.Context(), store.Options{URL: "sqlite:" + filepath.Join(folder, "m.db"), Logger: slog.New(slog.DiscardHandler),
+		Logon: func(channel string, r *report.Record) store.Logon {
+			l, ok := events.LogonOf(channel, r)
+			if !ok {
+				return store.Logon{}
+			}
+			return store.Logon{Outcome: l.Outcome, Account: l.User, Address: l.Address}
+		}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := p.store.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return p
+}
+
+// save stores records of a channel, the first a minute after the other.
+func (p *logsPlace) save(t *testing.T, host string, logs report.Logs) {
+	t.Helper()
+	logs.Next = report.Cursor{Epoch: logs.Epoch, Record: 1}
+	part := store.Logs{Visit: fmt.Sprint(host, logs.Channel, logs.Epoch), Sweep: p.now, Host: host, Read: p.now, Channels: []report.Logs{logs}}
+	if err := p.store.SaveLogs(t.Context(), []store.Logs{part}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// fill stores what most tests look at: lines of two hosts, events of one, a gap.
+func (p *logsPlace) fill(t *testing.T) {
+	at := func(ago time.Duration) time.Time { return p.now.Add(-ago) }
+	p.save(t, "web1", report.Logs{Channel: "journal", Epoch: 1, Records: []report.Record{
+		{ID: 1, Time: at(50 * time.Hour), Level: report.Information, Source: "cron", Process: 7, Message: "an old one"},
+		{ID: 2, Time: at(9 * time.Minute), Level: report.Notice, Source: "sshd", Process: 8,
+			Message: "Failed password for invalid user bob from 192.0.2.7 port 5555 ssh2", Raw: "RAW\x1b[31mLINE"},
+		{ID: 3, Time: at(8 * time.Minute), Level: report.Error, Source: "app", Message: "broken\u202e \x1b[2J pipe\nnext line", Altered: true},
+	}})
+	p.save(t, "web2", report.Logs{Channel: "file:/var/log/auth.log", Epoch: 1,
+		Records: []report.Record{{ID: 1, Time: at(7 * time.Minute), Source: "sshd", Process: 9, Message: "Accepted publickey for root from 192.0.2.9 port 1 ssh2: ED25519 SHA256:x"}},
+		Gaps:    []report.Gap{{Epoch: 1, First: 5, Last: 9, Reason: "rotated away"}}})
+	p.save(t, "dc1", report.Logs{Channel: "Security", Epoch: 1, Records: []report.Record{
+		{ID: 1, Time: at(6 * time.Minute), Level: report.AuditFailure, Event: 4625, Source: "Microsoft-Windows-Security-Auditing", Computer: "dc1.corp",
+			Data: []report.Field{{Name: "TargetUserName", Value: "alice"}, {Name: "TargetDomainName", Value: "CORP"}, {Name: "SubStatus", Value: "0xc000006a"},
+				{Name: "LogonType", Value: "3"}, {Name: "IpAddress", Value: "10.0.0.5"}}, Raw: "<Event/>"},
+		{ID: 2, Time: at(5 * time.Minute), Level: report.AuditSuccess, Event: 1102, Source: "Microsoft-Windows-Eventlog",
+			Data: []report.Field{{Name: "SubjectUserName", Value: "eve"}}},
+	}})
+	p.save(t, "gone", report.Logs{Channel: "journal", Epoch: 1, Records: []report.Record{
+		{ID: 1, Time: at(4 * time.Minute), Level: report.Warning, Source: "app", Message: "of a host that was removed"}}})
+}
+
+// logs runs muster logs and fails the test if it does not end with the status.
+func (p *logsPlace) logs(t *testing.T, want int, args ...string) (stdout, stderr string) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	status := Main(append(append([]string{"logs"}, args...), "-c", p.config), Env{Stdout: &out, Stderr: &errs})
+	if status != want {
+		t.Fatalf("muster logs %q: status %d, want %d\n%s\n%s", args, status, want, out.String(), errs.String())
+	}
+	return out.String(), errs.String()
+}
+
+func TestLogs(t *testing.T) {
+	p := newLogsPlace(t)
+	p.fill(t)
+	const (
+		old, failed, broken, accepted = "an old one", "Failed password", "broken", "Accepted publickey"
+		alice, cleared, removed, gaps = "failed to log on", "was cleared", "was removed", "are missing"
+	)
+	for _, test := range []struct {
+		args []string
+		want []string // each line has one of these, in this order
+	}{
+		{nil, []string{old, failed, broken, accepted, alice, cleared, removed, gaps}},
+		{[]string{"-n", "2"}, []string{cleared, removed, gaps}},
+		{[]string{"web1"}, []string{old, failed, broken}},
+		{[]string{"web"}, []string{old, failed, broken, accepted, gaps}},
+		{[]string{"*1"}, []string{old, failed, broken, alice, cleared}},
+		{[]string{"gone"}, []string{removed}},
+		{[]string{"--channel", "Security"}, []string{alice, cleared}},
+		{[]string{"--channel", "Security", "--channel", "journal", "--source", "app"}, []string{broken, removed}},
+		{[]string{"--event", "4000-4999"}, []string{alice}},
+		{[]string{"--event", "!4625"}, []string{old, failed, broken, accepted, cleared, removed}},
+		{[]string{"--level", "warning"}, []string{broken, removed}},
+		{[]string{"--level", "Audit-Failure"}, []string{alice}},
+		{[]string{"--level", "info"}, []string{old, failed, broken, alice, cleared, removed}},
+		{[]string{"--since", "1h"}, []string{failed, broken, accepted, alice, cleared, removed, gaps}},
+		{[]string{"--until", "1d"}, []string{old}},
+		{[]string{"--since", p.now.Add(-7 * time.Minute).Format(time.RFC3339), "--until", p.now.Add(-5 * time.Minute).Format(time.RFC3339)}, []string{accepted, alice}},
+		{[]string{"--text", "PIPE"}, []string{broken}},
+		{[]string{"--user", "ALICE"}, []string{alice}},
+		{[]string{"--user", `corp\alice`}, []string{alice}},
+		{[]string{"--user", "lice"}, nil},
+		{[]string{"--address", "::ffff:192.0.2.7"}, []string{failed}},
+		{[]string{"--failed-logons"}, []string{failed, alice}},
+		{[]string{"--logons"}, []string{failed, accepted, alice}},
+		{[]string{"--logons", "-n", "1"}, []string{alice}},
+		{[]string{"--channel", "Nothing"}, nil},
+	} {
+		stdout, stderr := p.logs(t, 0, test.args...)
+		lines := strings.Split(strings.TrimSuffix(stdout, "\n"), "\n")
+		if stdout == "" {
+			lines = nil
+		}
+		same := len(lines) == len(test.want)
+		for i := 0; same && i < len(lines); i++ {
+			same = strings.Contains(lines[i], test.want[i])
+		}
+		if !same {
+			t.Errorf("muster logs %q shows\n%swant %q", test.args, stdout, test.want)
+		}
+		if (stderr == "") != (len(test.want) > 0) {
+			t.Errorf("muster logs %q says %q", test.args, stderr)
+		}
+	}
+}
+
+func TestLogsInAPipeArePlainAndWhole(t *testing.T) {
+	p := newLogsPlace(t)
+	p.fill(t)
+	stdout, _ := p.logs(t, 0)
+	for _, want := range []string{
+		p.now.Add(-6*time.Minute).Local().Format("2006-01-02 15:04:05") + " dc1 Security audit-failure 4625 An account failed to log on: CORP\\alice from 10.0.0.5, network logon: wrong password\n",
+		" web1 journal notice sshd[8]: Failed password for invalid user bob from 192.0.2.7 port 5555 ssh2\n",
+		` web1 journal error app: broken\u202e \x1b[2J pipe next line` + "\n",
+		" web2 file:/var/log/auth.log gap records 5 to 9 are missing: rotated away\n",
+	} {
+		contains(t, stdout, want)
+	}
+	if strings.ContainsAny(stdout, "\x1b\u202e") {
+		t.Errorf("control characters come through:\n%q", stdout)
+	}
+	stdout, _ = p.logs(t, 0, "--raw", "--failed-logons")
+	contains(t, stdout, `notice RAW\x1b[31mLINE`, "4625 <Event/>")
+}
+
+func TestLogsJSON(t *testing.T) {
+	p := newLogsPlace(t)
+	p.fill(t)
+	for _, raw := range []bool{false, true} {
+		args := []string{"--json"}
+		if raw {
+			args = append(args, "--raw")
+		}
+		stdout, _ := p.logs(t, 0, args...)
+		lines := strings.Split(strings.TrimSuffix(stdout, "\n"), "\n")
+		if len(lines) != 8 {
+			t.Fatalf("%d lines:\n%s", len(lines), stdout)
+		}
+		var failed, gap map[string]any
+		for i, into := range map[int]*map[string]any{4: &failed, 7: &gap} {
+			if err := json.Unmarshal([]byte(lines[i]), into); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want := map[string]any{
+			"type": "record", "host": "dc1", "channel": "Security", "epoch": 1.0, "id": 1.0, "level": "audit-failure", "event": 4625.0,
+			"time": p.now.Add(-6 * time.Minute).Format(time.RFC3339), "sweep": p.now.Format(time.RFC3339),
+			"name": "An account failed to log on", "source": "Microsoft-Windows-Security-Auditing", "computer": "dc1.corp", "user": "",
+			"process": 0.0, "keywords": "", "message": "", "altered": false,
+			"description": `An account failed to log on: CORP\alice from 10.0.0.5, network logon: wrong password`,
+		}
+		if raw {
+			want["raw"] = "<Event/>"
+		}
+		for name, value := range want {
+			if failed[name] != value {
+				t.Errorf("%s is %v, want %v", name, failed[name], value)
+			}
+		}
+		if len(failed) != len(want)+3 || fmt.Sprint(failed["logon"]) != `map[account:CORP\alice address:10.0.0.5 outcome:failed]` ||
+			fmt.Sprint(failed["data"].([]any)[0]) != "map[name:TargetUserName value:alice]" {
+			t.Errorf("%v", failed)
+		}
+		if gap["type"] != "gap" || gap["first"] != 5.0 || gap["last"] != 9.0 || gap["reason"] != "rotated away" || gap["possible"] != false {
+			t.Errorf("%v", gap)
+		}
+	}
+}
+
+func TestLogsMistakes(t *testing.T) {
+	p := newLogsPlace(t)
+	for _, test := range []struct{ args, want string }{
+		{"--event x", "--event x: event ids are numbers and ranges"},
+		{"--level loud", "--level loud: must be one of emergency, alert,"},
+		{"--since soon", "--since soon: must be how long ago"},
+		{"--until 2026-13-01", "--until 2026-13-01: must be"},
+		{"--since 1h --until 2h", "--since is not before --until"},
+		{"--follow --until 1h", "only one of them"},
+		{"--lines=-1", "-n -1: must be 0 or more"},
+		{"nobody*", `no host and no group like "nobody*"`},
+		{"--logons --failed-logons", "can't be used together"},
+	} {
+		if _, stderr := p.logs(t, 2, strings.Fields(test.args)...); !strings.Contains(stderr, test.want) {
+			t.Errorf("muster logs %s: %q, want %q", test.args, stderr, test.want)
+		}
+	}
+}
+
+// Who finds nothing is told why that may be, and what to do.
+func TestLogsThatAreNotThere(t *testing.T) {
+	p := newLogsPlace(t)
+	_, stderr := p.logs(t, 0)
+	contains(t, stderr, `asks no host for any; add <logs channel="Security"/>`)
+	if _, stderr = p.logs(t, 0, "wbe1"); !strings.Contains(stderr, `no host and no group "wbe1"`) {
+		t.Error(stderr)
+	}
+	asked := &config.Config{Hosts: []config.Host{{Name: "web1", Logs: []config.Logs{{Channel: "Security"}}}}}
+	for want, c := range map[string]logsCommand{
+		"no log records yet: they come with the visits": {},
+		"no such log records; muster logs without":      {Text: "x"},
+	} {
+		if got := c.nothing(asked); !strings.Contains(got, want) {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+	if err := os.Remove(filepath.Join(filepath.Dir(p.config), "m.db")); err != nil {
+		t.Fatal(err)
+	}
+	if _, stderr = p.logs(t, 3); !strings.Contains(stderr, "there is none") {
+		t.Error(stderr)
+	}
+}
+
+// Following shows what is there, then what comes, each once, and ends well.
+func TestLogsFollow(t *testing.T) {
+	p := newLogsPlace(t)
+	p.fill(t)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	r, w := io.Pipe()
+	ended := make(chan error, 1)
+	go func() {
+		n := 1
+		err := logsCommand{configFlag: configFlag{p.config}, Follow: true, Lines: &n}.Run(ctx, Env{Stdout: w, Stderr: io.Discard})
+		w.Close()
+		ended <- err
+	}()
+	lines := bufio.NewScanner(r)
+	next := func(want string) {
+		t.Helper()
+		if !lines.Scan() || !strings.Contains(lines.Text(), want) {
+			t.Fatalf("%q, want %q", lines.Text(), want)
+		}
+	}
+	next("of a host that was removed")
+	next("records 5 to 9")
+	for i := range 3 {
+		// Older than what was shown, as from a host that was away: it is new here all the same.
+		p.save(t, "web1", report.Logs{Channel: "Application", Epoch: int64(i + 1), Records: []report.Record{
+			{ID: 1, Time: p.now.Add(-time.Duration(i) * time.Hour), Event: 9, Source: "x", Message: fmt.Sprint("new ", i)}}})
+		next(fmt.Sprint("new ", i))
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Errorf("following ended with %v", err)
+	}
+	if lines.Scan() {
+		t.Errorf("one more: %s", lines.Text())
+	}
+}
+
+// Following a database that has nothing yet begins with the first record.
+func TestLogsFollowFromNothing(t *testing.T) {
+	p := newLogsPlace(t)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	r, w := io.Pipe()
+	ended := make(chan error, 1)
+	go func() {
+		err := logsCommand{configFlag: configFlag{p.config}, Follow: true, JSON: true}.Run(ctx, Env{Stdout: w, Stderr: io.Discard})
+		w.Close()
+		ended <- err
+	}()
+	p.fill(t)
+	lines := bufio.NewScanner(r)
+	for range 8 {
+		if !lines.Scan() {
+			t.Fatal("the lines have an end")
+		}
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+// On a terminal, of whatever width, no line is wider, and the level is in colour.
+func TestLogsFitTheTerminal(t *testing.T) {
+	record := func(text string, level report.Level) *store.LogLine {
+		return &store.LogLine{Host: "a-host-with-a-long-name.department.example.org", Channel: "Microsoft-Windows-PowerShell/Operational",
+			Record: &store.LogRecord{Record: report.Record{Time: statusNow, Level: level, Event: 4104, Source: "x", Message: text}}}
+	}
+	long := strings.Repeat("Zürich 東京 \u202e ", 40)
+	for width := 10; width <= 200; width += 3 {
+		var out bytes.Buffer
+		table := newLogTable(&out, &config.Config{}, false)
+		table.width = width
+		for _, level := range []report.Level{report.Error, report.Warning, report.Verbose, ""} {
+			if err := table.print(record(long, level)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := table.print(&store.LogLine{Host: "h", Channel: "c", Gap: &store.LogGap{Gap: report.Gap{First: 3, Possible: true, Reason: long}, Found: statusNow}}); err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(out.String()) {
+			if got := lipgloss.Width(strings.TrimSuffix(line, "\n")); got > width {
+				t.Errorf("width %d: a line of %d: %q", width, got, line)
+			}
+		}
+		if strings.Contains(out.String(), "\u202e") || !strings.Contains(out.String(), "x: Z") && width > 40 {
+			t.Errorf("width %d: %s", width, out.String())
+		}
+	}
+}
+
+func TestMoment(t *testing.T) {
+	zone := time.FixedZone("there", 2*3600)
+	old := time.Local
+	time.Local = zone
+	t.Cleanup(func() { time.Local = old })
+	now := time.Date(2026, 3, 14, 15, 9, 26, 0, zone)
+	for text, want := range map[string]time.Time{
+		"": {}, "now": now, "2h": now.Add(-2 * time.Hour), "-2h": now.Add(-2 * time.Hour), "1w": now.AddDate(0, 0, -7),
+		"today":                time.Date(2026, 3, 14, 0, 0, 0, 0, zone),
+		"yesterday":            time.Date(2026, 3, 13, 0, 0, 0, 0, zone),
+		"14:30":                time.Date(2026, 3, 14, 14, 30, 0, 0, zone),
+		"14:30:05":             time.Date(2026, 3, 14, 14, 30, 5, 0, zone),
+		"2026-01-02":           time.Date(2026, 1, 2, 0, 0, 0, 0, zone),
+		"2026-01-02 03:04":     time.Date(2026, 1, 2, 3, 4, 0, 0, zone),
+		"2026-01-02T03:04:05":  time.Date(2026, 1, 2, 3, 4, 5, 0, zone),
+		"2026-01-02T03:04:05Z": time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
+	} {
+		if got, err := moment(text, now); err != nil || !got.Equal(want) {
+			t.Errorf("%q is %v (%v), want %v", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"soon", "25:00", "2026-02-30", "5", "2h ago"} {
+		if got, err := moment(text, now); err == nil {
+			t.Errorf("%q is %v", text, got)
+		}
+	}
+}
+
+func TestLevelsFrom(t *testing.T) {
+	for name, want := range map[string]string{
+		"": "[]", "emerg": "[emergency]", "crit": "[emergency alert critical]", "error": "[emergency alert critical error]",
+		"notice":        "[emergency alert critical error warning notice]",
+		"information":   "[emergency alert critical error warning notice information audit-failure audit-success]",
+		"debug":         "[emergency alert critical error warning notice information debug audit-failure audit-success]",
+		"verbose":       "[emergency alert critical error warning notice information debug verbose audit-failure audit-success]",
+		"audit-failure": "[audit-failure]", "audit-success": "[audit-failure audit-success]",
+	} {
+		if got, err := levelsFrom(name); err != nil || fmt.Sprint(got) != want {
+			t.Errorf("%q: %v (%v), want %s", name, got, err, want)
+		}
+	}
+}
+
+// A channel of Windows is found however it is written; a file only as it is called.
+func TestChannelsLike(t *testing.T) {
+	cfg := &config.Config{Hosts: []config.Host{{Logs: []config.Logs{{Channel: "Security"}, {Channel: "file:/var/log/Auth"}}}}}
+	got := channelsLike(cfg, []string{"security", "file:/var/log/auth", "Other"})
+	if want := []string{"Security", "file:/var/log/auth", "Other"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}

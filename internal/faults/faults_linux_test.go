@@ -59,8 +59,9 @@ func (b *bench) others() []faults.Track {
 		}},
 	}
 	tracks = append(tracks, faults.Track{Name: "logs", Choices: []faults.Choice{
-		{Kind: faults.Rotate, Weight: 3, Targets: hosts, After: span(200, most/2)},
-		{Kind: faults.Clear, Weight: 2, Targets: hosts, After: span(200, most/2), Hold: span(1000, most)},
+		// One is only rotated, one only cleared. A file is left for the next one when it was quiet for five seconds.
+		{Kind: faults.Rotate, Targets: hosts[:len(hosts)-1], After: span(1000, 2*most)},
+		{Kind: faults.Clear, Targets: hosts[1:], After: span(1000, 2*most), Hold: span(1000, most)},
 	}}, faults.Track{Name: "configuration", Choices: []faults.Choice{
 		{Kind: faults.Reload, After: span(300*seldom, 1000*seldom)},
 	}})

@@ -45,7 +45,8 @@ type GapRow struct {
 }
 
 // Records is the book of the log records: every line that a host wrote is stored once, but those that it destroyed before
-// they were read, and these are a gap. Hosts number their lines from 1 on; the numbers of epochs grow.
+// they were read, and these are a gap. There is one exception, which is noted: of a file that was cleared before anything
+// of it was read nobody can know. Hosts number their lines from 1 on; the numbers of epochs grow.
 type Records struct {
 	Rows    []RecordRow
 	Gaps    []GapRow
@@ -108,9 +109,11 @@ func (b Records) between(l *ledger, host string, before, after RecordRow) {
 	}
 	first, last := before.Line+1, after.Line-1
 	cleared := false // the log was, after the one row was read or might have been, and before the other was written
+	known := false   // and the file that was cleared is the one that holds the row
 	destroyed := make([]bool, max(0, last-first+1))
 	for _, c := range b.Cleared[host] {
 		cleared = cleared || before.Line <= c.Last && c.Last < after.Line
+		known = known || c.First <= before.Line && before.Line <= c.Last && c.Last < after.Line
 		if c.Last >= after.Line {
 			continue // what was read of it was read from its beginning
 		}
@@ -125,6 +128,8 @@ func (b Records) between(l *ledger, host string, before, after RecordRow) {
 	case last < first:
 	case at >= 0:
 		l.loss(LineLost, "%s, lines %d to %d, of which nobody cleared %d", host, first, last, first+at)
+	case gaps == 0 && !known:
+		l.note("%s, lines %d to %d: cleared before anything of their file was read", host, first, last)
 	case gaps == 0:
 		l.loss(LineLost, "%s, lines %d to %d, which were cleared", host, first, last)
 	}

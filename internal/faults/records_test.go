@@ -25,6 +25,10 @@ func TestRecords(t *testing.T) {
 		spoil  func(*faults.Records)
 		titles []string
 	}{
+		"a file that nobody saw": {func(b *faults.Records) {
+			b.Rows, b.Gaps = b.Rows[:6], b.Gaps[:1]
+			b.Cleared["a"] = []faults.Lines{{4, 6}, {9, 10}}
+		}, nil},
 		"all is well":                  {func(*faults.Records) {}, nil},
 		"the first is lost":            {func(b *faults.Records) { b.Rows = b.Rows[1:] }, []string{faults.LineLost}},
 		"one is lost":                  {func(b *faults.Records) { b.Rows = append(b.Rows[:1:1], b.Rows[2:]...) }, []string{faults.LineLost}},

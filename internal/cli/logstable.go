@@ -92,17 +92,21 @@ func shortChannel(channel string) string {
 func (t *logTable) print(line *store.LogLine) error {
 	t.lines++
 	host, channel := t.hostCell(line.Host), t.channelCell(line.Channel)
-	level, event, text, at, style := "gap", "", "", time.Time{}, lipgloss.NewStyle().Foreground(lipgloss.Yellow)
-	if r := line.Record; r != nil {
-		level, text, at, style = string(r.Level), wordsOf(&r.Record), r.Time, levelStyle(r.Level)
-		if r.Event != 0 {
-			event = strconv.FormatInt(r.Event, 10)
-		}
+	var at time.Time
+	var level, event, text string
+	var style lipgloss.Style
+	if r := line.Record; r == nil {
+		at, level, text = line.Gap.Found, "gap", gapInWords(line.Gap)
+		style = style.Foreground(lipgloss.Yellow)
+	} else {
+		at, level, text = r.Time, string(r.Level), wordsOf(&r.Record)
+		style = levelStyle(r.Level)
 		if t.raw && r.Raw != "" {
 			text = r.Raw
 		}
-	} else {
-		at, text = line.Gap.Found, gapInWords(line.Gap)
+		if r.Event != 0 {
+			event = strconv.FormatInt(r.Event, 10)
+		}
 	}
 	cells := []string{at.Local().Format("2006-01-02 15:04:05"), widen(&t.host, host), widen(&t.channel, channel)}
 	if cell := widen(&t.level, printable(level)); cell != "" {

@@ -56,7 +56,7 @@ func Levels() []Level {
 // Record is one log record. Host, channel, epoch and ID together identify it for ever.
 type Record struct {
 	ID       int64     // from 1; grows within the epoch, not always by 1
-	Time     time.Time // UTC; where the record has none, that at which it was read
+	Time     time.Time // UTC; where the record has none, about that at which it was written, or read
 	Level    Level     // empty: it says none
 	Event    int64     // the event's id; 0: none
 	Source   string    // the provider, or the program

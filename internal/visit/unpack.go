@@ -25,7 +25,7 @@ type parcel struct {
 func (a *attempt) unpack(ctx context.Context, p *parcel) (r *report.Report, err error) {
 	var document []byte
 	err = a.stage(ctx, failure.Open, 0, func(context.Context) (err error) {
-		binding := seal.Binding{Host: p.request.Host, Visit: p.request.Visit}
+		binding := seal.Binding{Host: p.request.Host, Visit: p.request.Visit, Part: uint32(p.request.Part)}
 		document, err = seal.Open(p.request.Key, p.request.Nonce, binding, p.sealed, report.MaxDocument)
 		if errors.Is(err, seal.ErrAltered) && p.sum == a.known.last {
 			return errReplayed

@@ -34,6 +34,8 @@ func TestWindows(t *testing.T) {
 		{"AdviceOnKeys", testAdviceOnKeys},
 		{"TestsOfTheClient", testTestsOfTheClient},
 		{"EventLog", testEventLog},
+		{"Records", testRecords},
+		{"Access", testAccess},
 	} {
 		t.Run(part.name, func(t *testing.T) { part.test(t, w) })
 	}

@@ -15,6 +15,7 @@ import (
 
 	"muster/internal/client/logs"
 	"muster/internal/report"
+	"muster/internal/testserver"
 )
 
 // expect fails unless an answer has trouble of a kind that says so.
@@ -79,7 +80,7 @@ func TestJournalThatMayNotBeRead(t *testing.T) {
 	x.lines("secret", 3).remote(t, filepath.Join(dir, "system.journal"))
 	x.lines("mine", 3).remote(t, filepath.Join(dir, "user-1.journal"))
 	for path, mode := range map[string]os.FileMode{dir: 0o755, dir + "/system.journal": 0, dir + "/user-1.journal": 0o644, filepath.Dir(dir): 0o755} {
-		if err := os.Chmod(path, mode); err != nil { //nolint:gosec // it is what is tried
+		if err := os.Chmod(path, mode); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -257,3 +258,41 @@ func TestMachineOfTheJournal(t *testing.T) {
 }
 
 var _ logs.Reader = Reader(Options{})
+
+// The new file goes on with the old one's numbers: only its identity tells that it is another.
+func TestRotationWithinANumbering(t *testing.T) {
+	from, dir, k := folder(t), folder(t), newKeeper(t)
+	list := rotated(t, from, 6)[:2]
+	path, away := filepath.Join(dir, "system.journal"), filepath.Join(dir, "system@1.journal")
+	if err := os.Rename(list[0].path, path); err != nil {
+		t.Fatal(err)
+	}
+	o := Options{Folders: []string{dir}, Program: script(t, fmt.Sprintf(
+		`[ -e %[2]s ] || { mv %[1]s %[2]s; mv '%[3]s' %[1]s; }; exec /usr/bin/env journalctl "$@"`, path, away, list[1].path))}
+	answer := good(t, askWith(t.Context(), t, o, k.q))
+	if want := int(list[1].tail - list[0].head + 1); len(answer.Records) != want || len(answer.Gaps) > 0 || answer.More {
+		t.Errorf("%d records, not %d: gaps %+v", len(answer.Records), want, answer.Gaps)
+	}
+}
+
+// What is written while it is read is for the next reading: so one ends whoever writes.
+func TestWriterWhoNeverStops(t *testing.T) {
+	dir, k := folder(t), newKeeper(t)
+	path := filepath.Join(dir, "system.journal")
+	x := newExport()
+	x.lines("a", 10).remote(t, path)
+	more := filepath.Join(t.TempDir(), "more")
+	if err := os.WriteFile(more, x.lines("b", 10).Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	remote := testserver.Need(t, "systemd-journal-remote", "systemd-journal-remote")
+	o := Options{Folders: []string{dir}, Program: script(t, fmt.Sprintf(
+		`[ ! -e %[1]s ] || { %[2]s --output=%[3]s %[1]s 2>&1; rm %[1]s; } >/dev/null; exec /usr/bin/env journalctl "$@"`, more, remote, path))}
+	first := good(t, askWith(t.Context(), t, o, k.q))
+	if len(first.Records) != 10 || first.Next.Record != 10 {
+		t.Errorf("%d records, next %+v", len(first.Records), first.Next)
+	}
+	k.keep(first, false)
+	k.readAll(dir)
+	k.once(map[string]int{"a": 10, "b": 10})
+}

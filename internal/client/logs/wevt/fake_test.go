@@ -270,6 +270,11 @@ func (s *server) read(t *testing.T, l *fakeLog, records int) report.Logs {
 
 func checkAnswer(t *testing.T, s *server, a *report.Logs, records int) {
 	t.Helper()
+	q := s.query(records)
+	request := report.Request{Logs: []report.LogRequest{q.LogRequest}, Records: records, Bytes: q.Bytes}
+	if err := request.CheckLogs([]report.Logs{*a}); err != nil {
+		t.Fatalf("%v\n%+v", err, a)
+	}
 	if a.Channel != channel || len(a.Records) > records {
 		t.Fatalf("%q, %d records of at most %d", a.Channel, len(a.Records), records)
 	}

@@ -14,7 +14,7 @@ import (
 // which some are lost on the way to the server, and then balances the books: of all that was ever written each record that
 // was wanted came once, or lies in a gap.
 func TestRandomLogs(t *testing.T) {
-	for seed := range uint64(150) {
+	for seed := range uint64(100) {
 		random := rand.New(rand.NewPCG(seed, 1))
 		f := filters[random.IntN(len(filters))]
 		l := &fakeLog{
@@ -106,7 +106,7 @@ func (b *books) step(t *testing.T) {
 	}
 	checkAnswer(t, b.server, &a, records)
 	fate := b.random.IntN(4)
-	if fate == 1 && q.Cursor.Epoch > 0 && q.Cursor.Record == 0 {
+	if fate == 1 && q.Cursor.Record == 0 && q.Begun.Identity == "empty" {
 		fate = 0 // where nothing was read yet, a log that is cleared then can't tell what came and what did not
 	}
 	switch fate {

@@ -8,7 +8,7 @@
 //	FUNCTION CODE SKIP TIMES   the calls of FUNCTION after the first SKIP fail with CODE as the last error, TIMES of them (0: all)
 //	batch N                    EvtNext gives N events at most; asked for more it fails with 1734, and moves on
 //
-// It is read anew when it changes; then counting begins anew.
+// It is read anew with each EvtQuery; if it has changed, counting begins anew.
 enum { MOST = 20 };
 static struct { char function[40]; unsigned code, skip, times, calls; } modes[MOST];
 static int count;
@@ -33,7 +33,7 @@ static void read_modes(void) {
 }
 
 int mode_fails(const char *function, DWORD *code) {
-	read_modes();
+	if (!current || !strcmp(function, "EvtQuery")) read_modes();
 	for (int i = 0; i < MOST; i++) {
 		if (!*calls[i].function) strcpy(calls[i].function, function);
 		if (!strcmp(calls[i].function, function)) { calls[i].calls++; break; }

@@ -364,6 +364,29 @@ func TestTheEndOfTheContext(t *testing.T) {
 	}
 }
 
+// Windows takes all the time that there is: with records read there is more, without one the channel is slow.
+func TestWindowsTakesAllTheTime(t *testing.T) {
+	for _, read := range []int{0, 3} {
+		l := &fakeLog{t: t}
+		l.write(200)
+		s := newServer(report.Filter{})
+		s.read(t, l, 10)
+		batches := 0
+		l.fail = func(call string) error {
+			if call == "next" {
+				if batches++; batches > 3+read { // of which three find out where the reading goes on
+					return wevt.Timeout
+				}
+			}
+			return nil
+		}
+		a := s.read(t, l, 1000)
+		if slow := a.Trouble != nil && a.Trouble.Kind == report.TroubleSlow; slow != (read == 0) || a.More == slow || (len(a.Records) == 0) != slow {
+			t.Errorf("after %d batches: %+v, more %v, %d records", read, a.Trouble, a.More, len(a.Records))
+		}
+	}
+}
+
 func TestMessages(t *testing.T) {
 	l := &fakeLog{t: t}
 	l.write(3)

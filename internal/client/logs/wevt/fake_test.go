@@ -132,7 +132,7 @@ func (r *fakeResults) selected(record *fakeRecord) bool {
 	switch {
 	case s.Only > 0:
 		return record.ID == s.Only
-	case record.ID <= s.Above:
+	case record.ID <= s.Above && !(s.Filter != nil && strings.HasPrefix(s.Filter.XPath, "<")): // in which it has no place
 		return false
 	case !s.From.IsZero() && record.Time.Before(s.From):
 		return false

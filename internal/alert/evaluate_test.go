@@ -376,3 +376,13 @@ func TestLimitWithoutUnit(t *testing.T) {
 		t.Fatalf("%+v", a)
 	}
 }
+
+// A value that counts what there was in so long is told with that time.
+func TestWithin(t *testing.T) {
+	limit := alert.Limit{Statistic: "logs.matches", Instance: "Security 4625", Unit: "1", Above: ptr(10), Within: 10 * time.Minute}
+	next, notices := alert.Evaluate([]alert.Limit{limit}, nil,
+		seen(report.Statistic{Name: "logs.matches", Instance: "Security 4625", Unit: "1", Value: 11}), start)
+	if len(next) != 1 || len(notices) != 1 || next[0].Limit != "above 10 within 10m" || next[0].Phase != alert.Firing {
+		t.Errorf("%+v, %+v", next, notices)
+	}
+}

@@ -57,7 +57,7 @@ func honest(stdin io.Reader) (*report.Request, []byte, error) {
 
 // deliver seals a document and delivers it as the request asks.
 func deliver(s *sshtest.Session, request *report.Request, document []byte) error {
-	sealed, err := seal.Seal(request.Key, request.Nonce, seal.Binding{Host: request.Host, Visit: request.Visit}, document)
+	sealed, err := seal.Seal(request.Key, request.Nonce, seal.Binding{Host: request.Host, Visit: request.Visit, Part: uint32(request.Part)}, document)
 	if err != nil {
 		return err
 	}
@@ -107,7 +107,7 @@ func goodFrame(stdin io.Reader) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	sealed, err := seal.Seal(request.Key, request.Nonce, seal.Binding{Host: request.Host, Visit: request.Visit}, document)
+	sealed, err := seal.Seal(request.Key, request.Nonce, seal.Binding{Host: request.Host, Visit: request.Visit, Part: uint32(request.Part)}, document)
 	if err != nil {
 		return "", err
 	}

@@ -24,6 +24,7 @@ func (c checkCommand) converse(ctx context.Context, env Env, o controller.CheckO
 			way = ", through " + hop.Name + way
 		}
 		fmt.Fprintf(env.Stdout, "%s: %s@%s, port %d%s\n", printable(h.Name), printable(h.User), printable(h.Address), h.Port, printable(way))
+		printLogTerms(env.Stdout, &h)
 		o.OnStep = func(s visit.Step) { printStep(env.Stdout, s) }
 	}
 	checked := controller.Check(ctx, o)

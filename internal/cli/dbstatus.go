@@ -25,7 +25,7 @@ type dbStatusCommand struct {
 func (dbStatusCommand) Help() string {
 	return `Shows how large the database is, its tables with their rows, their bytes and the times of their oldest and newest row,
 what each of the last days (UTC) brought, and how large it will be when the oldest rows are old enough to be deleted.
-A number after ~ is an estimate: the rows of a large database are not counted, but estimated from some of its sweeps.
+A number after ~ is an estimate: the rows of a large database are not counted, but estimated from some of its sweeps, or by the ids of log records.
 
 Exit status: 0 shown; 2 usage or configuration; 3 the database could not be used.`
 }
@@ -80,13 +80,14 @@ func (s *dbStatus) print(w io.Writer) error {
 	if _, err := lipgloss.Fprintln(w, trimLines(tables.String())); err != nil {
 		return err
 	}
-	days := plainTable("DAY", "SWEEPS", "STATISTICS", "VISITS")
+	days := plainTable("DAY", "SWEEPS", "STATISTICS", "VISITS", "LOG RECORDS")
 	for i, d := range s.usage.Days {
 		name := d.Day.Format(time.DateOnly)
 		if i == len(s.usage.Days)-1 {
 			name += ", so far"
 		}
-		days.Row(name, grouped(d.Sweeps), about(d.Estimated)+grouped(d.Statistics), about(d.Estimated)+grouped(d.Visits))
+		days.Row(name, grouped(d.Sweeps), about(d.Estimated)+grouped(d.Statistics), about(d.Estimated)+grouped(d.Visits),
+			about(d.LogsEstimated)+grouped(d.Logs))
 	}
 	_, err := lipgloss.Fprintln(w, "\n"+trimLines(days.String()))
 	return err
@@ -198,7 +199,8 @@ type dbDayJSON struct {
 	Sweeps     int64  `json:"sweeps"`
 	Statistics int64  `json:"statistics"`
 	Visits     int64  `json:"visits"`
-	Estimated  bool   `json:"estimated"`
+	Logs       int64  `json:"logs"`
+	Estimated  bool   `json:"estimated"` // any of them
 }
 
 func (s *dbStatus) json() dbStatusJSON {
@@ -218,7 +220,7 @@ func (s *dbStatus) json() dbStatusJSON {
 		j.Tables = append(j.Tables, dbTableJSON{t.Name, t.Rows, t.Estimated, known(t.Bytes), timeOrNil(t.Oldest), timeOrNil(t.Newest)})
 	}
 	for _, d := range s.usage.Days {
-		j.Days = append(j.Days, dbDayJSON{d.Day.Format(time.DateOnly), d.Sweeps, d.Statistics, d.Visits, d.Estimated})
+		j.Days = append(j.Days, dbDayJSON{d.Day.Format(time.DateOnly), d.Sweeps, d.Statistics, d.Visits, d.Logs, d.Estimated || d.LogsEstimated})
 	}
 	return j
 }

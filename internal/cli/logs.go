@@ -28,7 +28,7 @@ type logsCommand struct {
 	Address      string   `placeholder:"ADDRESS" help:"Only of logons from there."`
 	FailedLogons bool     `xor:"logons" help:"Only who failed to log in."`
 	Logons       bool     `xor:"logons" help:"Only who logged in, or failed to."`
-	Lines        *int     `short:"n" placeholder:"N" help:"Only the last so many; 0 all. Default: 100, or all where --since or --until is given."`
+	Lines        *int     `short:"n" placeholder:"N" help:"Only the last so many; 0 all, or with --follow none. Default: 100, or all where --since or --until is given."`
 	Follow       bool     `short:"f" help:"Go on showing what is stored, until interrupted."`
 	Raw          bool     `help:"Show each record as the host has it: the event's XML, the line."`
 	JSON         bool     `help:"Print JSON, an object a line, with all that is known of a record."`
@@ -117,9 +117,10 @@ func (c logsCommand) follow(ctx context.Context, database *store.Store, query st
 	if err != nil {
 		return unusable(err)
 	}
-	if query.Upto = end; end > 0 && !(c.Lines != nil && *c.Lines == 0 && query.Since.IsZero()) {
-		if err := show(ctx, database, query, p); err != nil {
-			return ignoreEnd(ctx, err)
+	if query.Upto = end; end > 0 && !(c.Lines != nil && *c.Lines == 0 && c.Since == "") {
+		err = show(ctx, database, query, p)
+		if ctx.Err() == nil && err != nil {
+			return err
 		}
 	}
 	query.Newest = 0
@@ -163,14 +164,6 @@ type advancing struct {
 func (a *advancing) print(line *store.LogLine) error {
 	err := a.linePrinter.print(line)
 	a.query.After = max(a.query.After, line.Position)
-	return err
-}
-
-// ignoreEnd returns no error where following was ended by whoever asked for it.
-func ignoreEnd(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return nil
-	}
 	return err
 }
 

@@ -37,33 +37,43 @@ func (c logsCommand) query(cfg *config.Config, now time.Time) (store.LogQuery, e
 	if q.Levels, err = levelsFrom(c.Level); err != nil {
 		return q, fmt.Errorf("--level %s: %w", c.Level, err)
 	}
-	if q.Since, err = moment(c.Since, now); err != nil {
-		return q, fmt.Errorf("--since %s: %w", c.Since, err)
-	}
-	if q.Until, err = moment(c.Until, now); err != nil {
-		return q, fmt.Errorf("--until %s: %w", c.Until, err)
-	}
 	switch {
 	case c.FailedLogons:
 		q.Logon = store.LogonFailed
 	case c.Logons:
 		q.Logon = store.LogonAny
 	}
+	return q, errors.Join(c.span(&q, now), c.count(&q))
+}
+
+// span sets from when to when.
+func (c logsCommand) span(q *store.LogQuery, now time.Time) (err error) {
+	if q.Since, err = moment(c.Since, now); err != nil {
+		return fmt.Errorf("--since %s: %w", c.Since, err)
+	}
+	if q.Until, err = moment(c.Until, now); err != nil {
+		return fmt.Errorf("--until %s: %w", c.Until, err)
+	}
+	switch {
+	case c.Follow && c.Until != "":
+		return errors.New("--follow goes on, and --until ends: only one of them is meant")
+	case !q.Since.IsZero() && !q.Until.IsZero() && !q.Since.Before(q.Until):
+		return errors.New("--since is not before --until")
+	}
+	return nil
+}
+
+// count sets how many.
+func (c logsCommand) count(q *store.LogQuery) error {
 	switch {
 	case c.Lines != nil && *c.Lines < 0:
-		return q, fmt.Errorf("-n %d: must be 0 or more", *c.Lines)
+		return fmt.Errorf("-n %d: must be 0 or more", *c.Lines)
 	case c.Lines != nil:
 		q.Newest = *c.Lines
 	case c.Since != "" || c.Until != "":
 		q.Newest = 0
 	}
-	switch {
-	case c.Follow && c.Until != "":
-		return q, errors.New("--follow goes on, and --until ends: only one of them is meant")
-	case !q.Since.IsZero() && !q.Until.IsZero() && !q.Since.Before(q.Until):
-		return q, errors.New("--since is not before --until")
-	}
-	return q, nil
+	return nil
 }
 
 // hosts returns the hosts that are named, and those of the configuration that a pattern or a group means. A name that the

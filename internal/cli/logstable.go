@@ -58,26 +58,30 @@ func (t *logTable) widen(host, channel string) {
 func (t *logTable) print(line *store.LogLine) error {
 	t.lines++
 	t.widen(line.Host, line.Channel)
-	level, event, text, at, style := "gap", "", "", time.Time{}, lipgloss.NewStyle().Foreground(lipgloss.Yellow)
-	if r := line.Record; r != nil {
-		level, text, at, style = string(r.Level), wordsOf(&r.Record), r.Time, levelStyle(r.Level)
-		if r.Event != 0 {
-			event = strconv.FormatInt(r.Event, 10)
-		}
+	var at time.Time
+	var level, event, text string
+	var style lipgloss.Style
+	if r := line.Record; r == nil {
+		at, level, text = line.Gap.Found, "gap", gapInWords(line.Gap)
+		style = style.Foreground(lipgloss.Yellow)
+	} else {
+		at, level, text = r.Time, string(r.Level), wordsOf(&r.Record)
+		style = levelStyle(r.Level)
 		if t.raw && r.Raw != "" {
 			text = r.Raw
 		}
-	} else {
-		at, text = line.Gap.Found, gapInWords(line.Gap)
+		if r.Event != 0 {
+			event = strconv.FormatInt(r.Event, 10)
+		}
 	}
-	cells := []string{
+	columns := strings.Join([]string{
 		at.Local().Format("2006-01-02 15:04:05"),
 		pad(cut(printable(line.Host), max(t.host, 1)), t.host),
 		pad(cut(printable(line.Channel), max(t.channel, 1)), t.channel),
 		style.Render(pad(printable(level), levelWidth)),
 		fmt.Sprintf("%*s", eventWidth, event),
-	}
-	_, err := lipgloss.Fprintln(t.w, t.fit(strings.Join(cells, strings.Repeat(" ", gap)), printable(text)))
+	}, strings.Repeat(" ", gap))
+	_, err := lipgloss.Fprintln(t.w, t.fit(columns, printable(text)))
 	return err
 }
 

@@ -162,7 +162,7 @@ func pack(request *report.Request, r *report.Report) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("write the report: %w", err)
 	}
-	to := seal.Binding{Host: request.Host, Visit: request.Visit} // each part has a key of its own
+	to := seal.Binding{Host: request.Host, Visit: request.Visit, Part: uint32(request.Part)}
 	sealed, err := seal.Seal(request.Key, request.Nonce, to, document)
 	if err != nil {
 		return nil, fmt.Errorf("seal the report: %w", err)

@@ -123,7 +123,7 @@ func TestAllThatAPassAllocates(t *testing.T) {
 		t.Fatal(err)
 	}
 	runtime.ReadMemStats(&after)
-	const most = 32 << 20
+	const most = 48 << 20 // half of it is used, more under the race detector
 	took := after.TotalAlloc - before.TotalAlloc
 	t.Logf("%d KiB", took>>10)
 	if took > most {

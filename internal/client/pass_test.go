@@ -99,7 +99,7 @@ func (p *pass) report(t *testing.T) *report.Report {
 
 func open(t *testing.T, request *report.Request, sealed []byte) *report.Report {
 	t.Helper()
-	to := seal.Binding{Host: request.Host, Visit: request.Visit}
+	to := seal.Binding{Host: request.Host, Visit: request.Visit, Part: uint32(request.Part)}
 	document, err := seal.Open(request.Key, request.Nonce, to, sealed, report.MaxDocument)
 	if err != nil {
 		t.Fatal(err)

@@ -45,6 +45,7 @@ func (p *pipeline) Facts(context.Context) (health.Facts, error) {
 		f.Mail = health.Mail{Sent: m.SentTotal, Retried: m.Retries, Refused: m.RefusedTotal, Waiting: m.Waiting, Oldest: m.Oldest}
 	}
 	f.Logs = logFacts(p.cursors.Concerns())
+	f.Logs.Stored = r.Records
 	if p.logs != nil {
 		f.Logs.Records, f.Logs.Paused = p.logs.records.Load(), p.logs.isPaused()
 	}

@@ -28,6 +28,14 @@ type Logon struct {
 // A line of a file is believed as it stands. Of the journal, which knows who wrote a line, one of sshd or PAM is believed
 // where the program's own account or file could have written it.
 func LogonOf(channel string, r *report.Record) (Logon, bool) {
+	l, ok := logonOf(channel, r)
+	if !ok {
+		return Logon{}, false
+	}
+	return l, true
+}
+
+func logonOf(channel string, r *report.Record) (Logon, bool) {
 	switch {
 	case channel == report.Journal || strings.HasPrefix(channel, report.FileChannel):
 		if r.Message == "" {
@@ -41,7 +49,7 @@ func LogonOf(channel string, r *report.Record) (Logon, bool) {
 		return Logon{}, false
 	}
 	l, _, ok := windowsLogon(r)
-	return l, ok && l.Outcome != "" && !ofMachine(r, l) && !repeated(r, l)
+	return l, ok && l.Outcome != "" && !ofMachine(r, l) && !repeated(r)
 }
 
 // windowsLogon reads the events of logons, and why one failed. Outcome is empty where it was no decision.
@@ -102,7 +110,7 @@ func ofMachine(r *report.Record, l Logon) bool {
 }
 
 // repeated says that a 4776 is of an attempt at this very machine, which wrote a 4625 of it too.
-func repeated(r *report.Record, l Logon) bool {
+func repeated(r *report.Record) bool {
 	if r.Event != 4776 {
 		return false
 	}

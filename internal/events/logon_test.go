@@ -46,6 +46,7 @@ var attempts = []struct {
 	{"comes after", "sshd", "Connection closed by authenticating user root 192.0.2.7 port 5555 [preauth]", Logon{}},
 	{"comes at the end", "sshd", "error: maximum authentication attempts exceeded for root from 192.0.2.7 port 5 ssh2 [preauth]", Logon{}},
 	{"PAM's own line", "sshd", "pam_unix(sshd:auth): authentication failure; logname= uid=0 euid=0 tty=ssh ruser= rhost=192.0.2.7  user=root", Logon{}},
+	{"PAM's line of an sshd by another name", "ssh-internal", "pam_unix(sshd:auth): authentication failure; logname= uid=0 euid=0 tty=ssh ruser= rhost=192.0.2.7  user=root", Logon{}},
 	{"a refusal that is cut", "sshd", "Failed password for root from 192.0.2.7 port", Logon{}},
 	{"by key", "sshd", "Accepted publickey for root from 192.0.2.7 port 5 ssh2: ED25519 SHA256:abc", Logon{Accepted, "root", "192.0.2.7", "publickey"}},
 	{"by password", "sshd", "Accepted password for ann from 2001:db8::1 port 5 ssh2", Logon{Accepted, "ann", "2001:db8::1", "password"}},
@@ -83,7 +84,7 @@ func TestLogonsOfLines(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			for _, channel := range []string{"journal", "file:/var/log/auth.log"} {
 				got, ok := LogonOf(channel, line(test.program, test.message))
-				if ok != (test.want != Logon{}) || ok && got != test.want {
+				if ok != (test.want != Logon{}) || got != test.want {
 					t.Errorf("%s: %+v %v, want %+v", channel, got, ok, test.want)
 				}
 			}
@@ -184,7 +185,7 @@ func TestLogonsOfWindows(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			got, ok := LogonOf("Security", test.record)
-			if ok != (test.want != Logon{}) || ok && got != test.want {
+			if ok != (test.want != Logon{}) || got != test.want {
 				t.Errorf("%+v %v, want %+v", got, ok, test.want)
 			}
 			if words := Describe(test.record); words != test.words {

@@ -38,9 +38,13 @@ func (b *bench) audit(ctx context.Context, gauges []faults.Gauge) ([]faults.Bala
 	}
 	visits := faults.Visits{Acks: journal.Acks, Rows: stored.visits, Alone: stored.alone, Handed: make(map[string]int)}
 	remains := faults.Remains{Hosts: len(b.hosts)}
+	records := faults.Records{
+		Rows: stored.records, Gaps: stored.gaps, Written: make(map[string]int), Cleared: make(map[string][]faults.Lines),
+	}
 	receivers := map[string]string{liarName + "@bench.test": liarName}
 	for _, h := range b.hosts {
 		visits.Handed[h.name] = h.handed()
+		records.Written[h.name], records.Cleared[h.name] = h.log.account()
 		receivers[h.name+"@bench.test"] = h.name
 		files, running, err := h.left()
 		if err != nil {
@@ -58,6 +62,7 @@ func (b *bench) audit(ctx context.Context, gauges []faults.Gauge) ([]faults.Bala
 		visits,
 		faults.Alerts{Visits: stored.visits, Alerts: stored.alerts, Statistics: limited, Clock: clock},
 		faults.Letters{Letters: letters, Alerts: stored.alerts, Hosts: receivers, Statistics: limited, Clock: clock},
+		records,
 		faults.Lies{Told: b.liar.Told(), Rows: stored.visits},
 		remains,
 		faults.Growth{Gauges: gauges, Journal: journal},

@@ -15,7 +15,8 @@
 //
 // A host numbers each run of the client, on the client's standard error, and keeps count. The number comes back in the
 // visit's log and is stored with the visit. So a visit that was lost, that was stored twice, or under another's name, can
-// be told. A later kind of data becomes part of the bench as a further Book.
+// be told. It numbers the lines of its log likewise, and knows which of them it destroyed. A later kind of data becomes part
+// of the bench as a further Book.
 //
 // A balance is of a moment when nothing is under way any more. A book refuses to guess: what it can't tell, because the
 // server's clock was set to another year just then, say, it leaves out, and the documentation of its fields says so.

@@ -58,7 +58,10 @@ func (b *bench) others() []faults.Track {
 			{Kind: faults.Slow, Weight: 2, Targets: lines, After: span(200, most/2), Hold: span(300, most)},
 		}},
 	}
-	tracks = append(tracks, faults.Track{Name: "configuration", Choices: []faults.Choice{
+	tracks = append(tracks, faults.Track{Name: "logs", Choices: []faults.Choice{
+		{Kind: faults.Rotate, Weight: 3, Targets: hosts, After: span(200, most/2)},
+		{Kind: faults.Clear, Weight: 2, Targets: hosts, After: span(200, most/2), Hold: span(1000, most)},
+	}}, faults.Track{Name: "configuration", Choices: []faults.Choice{
 		{Kind: faults.Reload, After: span(300*seldom, 1000*seldom)},
 	}})
 	if b.disk != nil {
@@ -94,6 +97,12 @@ func (b *bench) run(ctx context.Context) []faults.Balance {
 	if err := b.await(ctx, 1); err != nil {
 		b.t.Fatalf("before anything is broken: %v", err)
 	}
+	writing, quiet := context.WithCancel(ctx)
+	defer quiet()
+	var writers sync.WaitGroup
+	for _, h := range b.hosts {
+		writers.Go(func() { h.log.write(writing) })
+	}
 	b.storm(ctx, b.o.Seed, b.tracks(), b.o.Kills, b.o.Time)
 	b.say("%d kills; now one server is to endure what is left, for %s", b.kills(), b.o.Endure)
 	gauges, err := b.endure(ctx)
@@ -102,6 +111,13 @@ func (b *bench) run(ctx context.Context) []faults.Balance {
 		b.say("the server did not come back; it is ended, so that the books can be balanced: its log lists its goroutines")
 		if life, err := b.server.Await(ctx); err == nil && !b.server.Signal(life, syscall.SIGQUIT) {
 			b.server.Signal(life, sigkill)
+		}
+	}
+	quiet()
+	writers.Wait()
+	for _, h := range b.hosts {
+		if err := h.log.broken; err != nil {
+			b.t.Errorf("the log of %s: %v", h.name, err)
 		}
 	}
 	b.say("all is well again; the books are balanced, for %s at most", b.o.Patience)

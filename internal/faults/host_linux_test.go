@@ -47,6 +47,7 @@ type host struct {
 	folder string // where it keeps count
 	sshd   *testserver.Sshd
 	line   *line
+	log    *hostLog
 }
 
 func newHost(t testing.TB, dir, name string) *host {
@@ -69,14 +70,18 @@ func newHost(t testing.TB, dir, name string) *host {
 		"ForceCommand " + script, "Subsystem sftp " + sftp,
 	}})
 	h.sshd.NeedPassword(t)
+	var err error
+	if h.log, err = newHostLog(filepath.Join(h.folder, "log")); err != nil {
+		t.Fatal(err)
+	}
 	h.line = newLine(t, name, fmt.Sprintf("%s:%d", h.sshd.Address, h.sshd.Port))
 	return h
 }
 
 // element is the host in the configuration.
 func (h *host) element(more string) string {
-	return fmt.Sprintf(`<host name="%s" address="127.0.0.1" port="%d" user="%s" key="%s" %s mail="%[1]s@bench.test"/>`,
-		h.name, h.line.port, h.sshd.User, h.sshd.KeyFile, more)
+	return fmt.Sprintf(`<host name="%s" address="127.0.0.1" port="%d" user="%s" key="%s" %s mail="%[1]s@bench.test"><logs channel="file:%[6]s" since="all"/></host>`,
+		h.name, h.line.port, h.sshd.User, h.sshd.KeyFile, more, h.log.path)
 }
 
 // known is its line of known_hosts, at the port that the server knows.
@@ -110,6 +115,10 @@ func (h *host) suffer(ctx context.Context, f faults.Fault) (int, error) {
 		err := os.WriteFile(busy, nil, 0o600)
 		pause(ctx, f.Hold)
 		return 1, errors.Join(err, os.Remove(busy))
+	case faults.Rotate:
+		return 1, h.log.rotate()
+	case faults.Clear:
+		return 1, h.log.clear(ctx, f)
 	case faults.KillSession:
 		return h.killSession(ctx, f.Hold), nil
 	case faults.KillClient:

@@ -163,7 +163,7 @@ func saying(change func(*report.Report), spoil func([]byte) []byte) func(*report
 		if spoil != nil {
 			document = spoil(document)
 		}
-		sealed, err := seal.Seal(request.Key, request.Nonce, seal.Binding{Host: request.Host, Visit: request.Visit}, document)
+		sealed, err := seal.Seal(request.Key, request.Nonce, seal.Binding{Host: request.Host, Visit: request.Visit, Part: uint32(request.Part)}, document)
 		if err != nil {
 			return "", err
 		}

@@ -32,6 +32,9 @@ type rows struct {
 	visits []faults.VisitRow
 	alerts []faults.AlertRow
 	alone  []string
+
+	records []faults.RecordRow
+	gaps    []faults.GapRow
 }
 
 // reading is a host in a sweep.
@@ -103,7 +106,27 @@ func readRows(ctx context.Context, db *sql.DB) (rows, error) {
 		r.alerts = append(r.alerts, a)
 		return err
 	})
-	return r, err
+	return r, errors.Join(err, r.readRecords(ctx, tx))
+}
+
+func (r *rows) readRecords(ctx context.Context, tx *sql.Tx) error {
+	err := scan(ctx, tx, `SELECT host, epoch, record_id, message FROM logs`, func(q *sql.Rows) error {
+		var row faults.RecordRow
+		var message string
+		err := q.Scan(&row.Host, &row.Epoch, &row.ID, &message)
+		row.Line = faults.LineOf(message)
+		r.records = append(r.records, row)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return scan(ctx, tx, `SELECT host, epoch, first_id FROM log_gaps`, func(q *sql.Rows) error {
+		var gap faults.GapRow
+		err := q.Scan(&gap.Host, &gap.Epoch, &gap.First)
+		r.gaps = append(r.gaps, gap)
+		return err
+	})
 }
 
 func scan(ctx context.Context, tx *sql.Tx, query string, each func(*sql.Rows) error) error {

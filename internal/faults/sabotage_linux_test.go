@@ -75,6 +75,16 @@ func (b *bench) acts() []act {
 		{"a file stays on a host", []string{faults.FilesLeft}, func(context.Context) error {
 			return os.WriteFile(filepath.Join(b.hosts[0].sshd.Home, ".cache/muster/report-1"), nil, 0o600)
 		}},
+		{"a log record is not stored", []string{faults.LineLost}, b.execute(`DELETE FROM logs WHERE host = 'h1' ORDER BY id DESC LIMIT 1`)},
+		{"a log record is stored twice", []string{faults.LineTwice}, b.execute(
+			`UPDATE logs a JOIN (SELECT message FROM logs WHERE host = 'h2' ORDER BY id DESC LIMIT 1) b SET a.message = b.message
+			WHERE a.host = 'h2' AND a.id = (SELECT id FROM (SELECT min(id) id FROM logs WHERE host = 'h2') c)`)},
+		{"a log record is another", []string{faults.LineUnknown}, b.execute(
+			`UPDATE logs SET message = 'record number 1000000' WHERE host = 'h3' ORDER BY id DESC LIMIT 1`)},
+		{"gaps are not stored", []string{faults.LineLost}, b.execute(`DELETE FROM log_gaps`)},
+		{"a gap is invented", []string{faults.GapInvented}, b.execute(
+			`INSERT INTO log_gaps (id, host, channel, epoch, first_id, possible, reason, found, sweep_time)
+			SELECT id + 1000000, host, channel, epoch, record_id + 1, 0, 'none', time, sweep_time FROM logs WHERE host = 'h1' ORDER BY id LIMIT 1`)},
 		{"a lie is believed", []string{faults.Believed}, b.execute(
 			`UPDATE visits SET outcome = 'ok' WHERE outcome = 'failed' AND host = 'liar' ORDER BY sweep_time DESC LIMIT 1`)},
 	}

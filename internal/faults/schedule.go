@@ -26,6 +26,8 @@ const (
 	Fill         Kind = "disk full"                    // the data directory's
 	Jump         Kind = "clock jump"                   // the server's, by hours or days, and back
 	Reload       Kind = "configuration changed"        // under the server that runs: no fault, but nothing may be lost by it
+	Rotate       Kind = "log rotated"                  // a host's log file, by its new name
+	Clear        Kind = "log cleared"                  // with lines in it that were not read, or not
 	Exceed       Kind = "limit exceeded"               // no fault: what the alerts are made of
 	Lie          Kind = "lie of a host"                // a report that is not what was asked for
 )
@@ -34,7 +36,7 @@ const (
 func Kinds() []Kind {
 	return []Kind{
 		KillServer, KillDatabase, KillMail, ResetHost, KillSession, KillClient,
-		Wipe, Cut, Refuse, Freeze, Slow, Fill, Jump, Reload, Lie, Exceed,
+		Wipe, Cut, Refuse, Freeze, Slow, Fill, Jump, Reload, Rotate, Clear, Lie, Exceed,
 	}
 }
 

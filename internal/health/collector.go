@@ -76,6 +76,8 @@ func logMetrics() []fact {
 	return []fact{
 		counter("muster_log_records_total", "Log records that were received and kept.",
 			func(f *Facts) uint64 { return f.Logs.Records }),
+		counter("muster_log_records_stored_total", "Log records that went into the database; one that came again counts again.",
+			func(f *Facts) uint64 { return f.Logs.Stored }),
 		gauge("muster_log_hosts_behind", "Hosts with more log records to be read than were read.",
 			func(emit emitter, s *Status) { emit(float64(s.Facts.Logs.Behind)) }),
 		gauge("muster_log_channels_in_trouble", "Channels of hosts that could not be read the last time.",

@@ -31,7 +31,7 @@ func busyFixture() *fixture {
 		Database:    Database{Rows: 1234, Batches: 56},
 		Mail:        Mail{Sent: 3, Retried: 4, Refused: 1, Waiting: 2, Oldest: f.clock.Now().Add(-time.Minute)},
 		Alerts:      Alerts{Firing: 5, Pending: 6},
-		Logs:        Logs{Records: 70, Behind: 8, Trouble: 9, Paused: true},
+		Logs:        Logs{Records: 70, Stored: 60, Behind: 8, Trouble: 9, Paused: true},
 		Connections: 8,
 	}
 	return f
@@ -94,6 +94,7 @@ func TestMetrics(t *testing.T) {
 		`muster_alerts{state="pending"}`:                               "6",
 		`muster_ssh_connections`:                                       "8",
 		`muster_log_records_total`:                                     "70",
+		`muster_log_records_stored_total`:                              "60",
 		`muster_log_hosts_behind`:                                      "8",
 		`muster_log_channels_in_trouble`:                               "9",
 		`muster_log_paused`:                                            "1",

@@ -67,6 +67,7 @@ type Alerts struct {
 // Logs is how the reading of the hosts' logs goes.
 type Logs struct {
 	Records uint64 `json:"records"`             // that were received and kept
+	Stored  uint64 `json:"stored"`              // records that went into the database; one that came again counts again
 	Behind  int    `json:"hosts_behind"`        // hosts with more to read than was read
 	Trouble int    `json:"channels_in_trouble"` // channels that could not be read the last time
 	Paused  bool   `json:"paused"`              // no logs are asked for, since the queue is filling up

@@ -10,14 +10,15 @@
 //	opening, Parse, and Request.CheckLogs
 //	Rates
 //
-// It owns what a statistic and a log record may look like: Clean and CleanRecord make them so, Marshal and Parse refuse what is not so, and the schema
-// that Schema returns says it to everyone else. There is one way to write a report: Marshal of what Parse returned gives
-// the bytes that Marshal gave before. Catalogue is the list that docs/statistics.md is made of; a report may hold
-// statistics beyond it, but none that contradicts it.
+// It owns what a statistic and a log record may look like: Clean and CleanRecord make them so, Marshal and Parse refuse
+// what is not so, and the schema that Schema returns says it to everyone else. There is one way to write a report: Marshal
+// of what Parse returned gives the bytes that Marshal gave before. Catalogue is the list that docs/statistics.md is made
+// of; a report may hold statistics beyond it, but none that contradicts it.
 //
 // It refuses whatever a host should not be able to do to the server: documents beyond the bounds, entities and document
-// types, numbers that are not finite, texts that command a terminal, names that are the server's own. What it does not
-// know it passes over, since server and client need not be of the same age.
+// types, numbers that are not finite, texts that command a terminal, names that are the server's own. The message, data
+// and raw form of a log record alone may hold whatever XML can, since they are evidence: who shows them uses Visible. What
+// it does not know it passes over, since server and client need not be of the same age.
 //
 // It is vocabulary: it imports nothing of ours, holds no state that changes, and everything in it is safe for concurrent
 // use as long as nobody changes a value that another reads. On an error nothing else is returned. It is linked into the

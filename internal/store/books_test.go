@@ -79,6 +79,7 @@ func (b *books) write(t *testing.T, s *Store) {
 			t.Fatal(err)
 		}
 	}
+	b.writeLogs(t, s)
 	alerts := []Alert{someAlert("later"), someAlert("earlier"), someAlert("pending")}
 	alerts[0].State, alerts[0].Since, alerts[0].Statistic, alerts[0].Instance = "firing", noon().Add(time.Hour), "disk.usage", "/var"
 	alerts[1].State = "firing"
@@ -127,6 +128,26 @@ type answer struct {
 }
 
 // answers returns what the queries of the docs must give, by their titles.
+// writeLogs saves what sshd has logged: failed logons of the last day and one of before, and one that was accepted.
+func (b *books) writeLogs(t *testing.T, s *Store) {
+	t.Helper()
+	id := int64(0)
+	line := func(host string, ago time.Duration, message string) {
+		id++
+		at := b.now.Add(-ago)
+		saveLogs(t, s, Logs{Visit: "v", Sweep: at, Host: host, Read: at, Channels: []report.Logs{{
+			Channel: "file:/var/log/auth.log", Epoch: 1, Next: report.Cursor{Epoch: 1, Record: id},
+			Records: []report.Record{{ID: id, Time: at, Source: "sshd", Computer: host, Message: message, Raw: message}},
+		}}})
+	}
+	for i := range 5 {
+		line(fmt.Sprint("web", 1+i%2), time.Duration(i+1)*time.Hour, "Failed password for root from 203.0.113.7 port 4242 ssh2")
+	}
+	line("web1", time.Hour, "Failed password for invalid user admin from 198.51.100.2 port 4242 ssh2")
+	line("web1", 30*time.Hour, "Failed password for ann from 10.0.0.1 port 4242 ssh2")
+	line("web1", time.Hour, "Accepted publickey for ann from 10.0.0.1 port 4242 ssh2")
+}
+
 func (b *books) answers() map[string]answer {
 	last := bookSweeps - 1
 	flakyOK := instant(b.sweeps[last-1].Add(time.Second))
@@ -142,6 +163,9 @@ func (b *books) answers() map[string]answer {
 		}
 	}
 	return map[string]answer{
+		"Who failed to log in, over the whole fleet": {rows: [][]string{
+			{"root", "203.0.113.7", "5", "2", instant(b.now.Add(-time.Hour))}, {"admin", "198.51.100.2", "1", "1", instant(b.now.Add(-time.Hour))},
+		}},
 		"Disks above 80%": {keyed: true, rows: [][]string{
 			{"web1", "/var", number(disk(1, last))}, {"web2", "/var", number(disk(2, last))},
 		}},

@@ -1,4 +1,4 @@
-// Package store is the database handler: it keeps sweeps, visits, statistics and alerts in SQLite, MySQL or MariaDB, or
+// Package store is the database handler: it keeps sweeps, visits, statistics, log records and alerts in SQLite, MySQL or MariaDB, or
 // PostgreSQL, and reads back what the server itself needs of them. People read the rest with SQL: docs/database.md.
 //
 // It owns the schema (migrations, in each engine's SQL), the transactions, and what a database failure is called. It
@@ -10,6 +10,8 @@
 //   - A visit is stored in one transaction, with the others of its Save unless they take too long together. Whatever Save
 //     is given twice is stored once: the primary keys see to it, so a delivery can be repeated after a crash, also by
 //     another server. When Save returns nil the data is on the disk.
+//   - Log records, what is missing of them, and the cursor after them are stored in one transaction of SaveLogs, which is
+//     as repeatable. Their ids are in the order in which transactions end, so that who follows misses none.
 //   - What is noted of a host, and the end of a sweep, only move forward, in whatever order deliveries arrive. There is one
 //     exception: a host's visit that is more than an hour ahead of the one delivered was stamped by a clock that was ahead,
 //     and gives way, so that such a jump does not freeze what people see. An alert is what it was last saved as: its one

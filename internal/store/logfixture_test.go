@@ -10,7 +10,7 @@ import (
 )
 
 // securityRecord returns a record as the Security log of Windows has most of them: a logon, with 26 data, no message, and
-// 1.5 kB of XML. Every fourth has failed.
+// 1.7 kB of XML. Every fourth has failed.
 func securityRecord(computer string, id int64, at time.Time) report.Record {
 	user := fmt.Sprintf("user%d", id%97)
 	event, keywords, level := int64(4624), "Audit Success", report.AuditSuccess

@@ -31,8 +31,9 @@ func randomLogs(r *rand.Rand) []Logs {
 				ID: next[of], Time: read.Add(-time.Duration(r.IntN(120)) * time.Minute), // many at the same time
 				Level: pick(r, report.Levels()...), Event: pick[int64](r, 0, 0, 1102, 4624, 4625, 4634, 70000), Source: pick(r, "sshd", "SSHD", "cron"),
 				Computer: pick(r, "WEB1", "web_1", "web%1"), User: pick(r, "", "ann", "Ann", "bob_"), Message: pick(r, "", "100% done", "100 done", `C:\Win!dows`, "Größe"),
-				Data: pick(r, nil, []report.Field{{Name: "a_b", Value: `say "x"`}}, []report.Field{{Name: "IpAddress", Value: pick(r, "10.0.0.1", "10.0.0.2")}}),
-				Raw:  pick(r, "", "raw"),
+				Data: pick(r, nil, []report.Field{{Name: "a_b", Value: `say "x"`}}, []report.Field{{Name: "IpAddress", Value: pick(r, "10.0.0.1", "10.0.0.2")}},
+					[]report.Field{{Name: "TargetUserName", Value: pick(r, "ann", `CORP\Ann`, `CORP\joann`, `CORP\bob_`)}}),
+				Raw: pick(r, "", "raw"),
 			})
 		}
 		if r.IntN(5) == 0 {
@@ -67,7 +68,7 @@ func randomQuery(r *rand.Rand, end int64) LogQuery {
 	maybe(func() { q.Until = noon().Add(time.Duration(r.IntN(60)-30) * time.Minute) })
 	maybe(func() { q.User = pick(r, "ANN", "bob_", "bob%", "ann") })
 	maybe(func() { q.Address = "10.0.0.1" })
-	maybe(func() { q.Logon = pick(r, LogonFailed, LogonAccepted) })
+	maybe(func() { q.Logon = pick(r, LogonFailed, LogonAccepted, LogonAny) })
 	maybe(func() {
 		q.Text = pick(r, "100%", "WEB_1", "web1", `c:\win!`, `SAY "x"`, "a_b", "axb", "sshD", "größe", "!", "no such")
 	})
@@ -99,9 +100,10 @@ func (q *LogQuery) wants(l *LogLine) bool {
 	for _, f := range r.Data {
 		found = found || strings.Contains(strings.ToLower(f.Name), text) || strings.Contains(strings.ToLower(f.Value), text)
 	}
-	return found && within(r.Time) && among(q.Sources, r.Source) && q.Events.Has(r.Event) && (q.Logon == "" || q.Logon == r.Logon.Outcome) &&
+	return found && within(r.Time) && among(q.Sources, r.Source) && q.Events.Has(r.Event) && (q.Logon == "" || q.Logon == r.Logon.Outcome || q.Logon == LogonAny && r.Logon.Outcome != "") &&
 		(len(q.Levels) == 0 || slices.Contains(q.Levels, r.Level)) && (q.Address == "" || q.Address == r.Logon.Address) &&
-		(q.User == "" || strings.EqualFold(q.User, r.User) || strings.EqualFold(q.User, r.Logon.Account))
+		(q.User == "" || strings.EqualFold(q.User, r.User) || strings.EqualFold(q.User, r.Logon.Account) ||
+			strings.HasSuffix(strings.ToLower(r.Logon.Account), `\`+strings.ToLower(q.User)))
 }
 
 // answer returns the positions that a query is to give, of all lines in the order of their times.
@@ -210,6 +212,7 @@ func testLogPlans(t *testing.T, x *target) {
 		"a text in a span":    {LogQuery{Since: since, Until: since.Add(time.Minute), Text: "user9"}, "logs_time"},
 		"an event since then": {LogQuery{Events: failed, Since: noon().Add(41 * time.Minute)}, "logs_event"},
 		"failed logons":       {LogQuery{Logon: LogonFailed, Newest: 20}, "logs_logon"},
+		"all logons":          {LogQuery{Logon: LogonAny, Newest: 20}, "logs_logon"},
 		"following":           {LogQuery{After: 1000, Upto: 1200, Hosts: []string{"dc7"}}, "PRIMARY|logs_pkey"},
 	} {
 		statements = nil
@@ -221,6 +224,29 @@ func testLogPlans(t *testing.T, x *target) {
 			checkLogPlan(t, s, name, statement, c.index)
 		}
 	}
+}
+
+// testLogDocs: the query of the docs for failed logons goes along their index.
+func testLogDocs(t *testing.T, x *target) {
+	s := x.open(t)
+	s.logon = securityLogon
+	for i := range 20 {
+		saveLogs(t, s, part(fmt.Sprintf("dc%d", i), "Security", time.Now().AddDate(0, 0, -i), 1, scaled(200, 50), securityRecord))
+	}
+	for _, q := range readQuestions(t) {
+		if strings.HasPrefix(q.title, "Who failed") {
+			explain := "EXPLAIN "
+			if s.engine.name == "sqlite" {
+				explain = "EXPLAIN QUERY PLAN "
+			}
+			plan := render(table(t, s, explain+q.query(s.engine.name)))
+			if !strings.Contains(plan, "logs_logon") || regexp.MustCompile(`Seq Scan|SCAN logs|\| ALL \|`).MatchString(plan) {
+				t.Errorf("it reads more than failed logons:\n%s", plan)
+			}
+			return
+		}
+	}
+	t.Error("the docs do not say who failed to log in")
 }
 
 // checkLogPlan sees to it that a statement goes along an index, and sorts nothing but rows of the same time.

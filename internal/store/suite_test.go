@@ -63,6 +63,7 @@ func conformance(t *testing.T, x *target) {
 		{"LogRecordsCancelled", testLogsCancelled},
 		{"QueriesOfLogRecords", testLogQueries},
 		{"LogRecordsAreFoundByIndexes", testLogPlans},
+		{"FailedLogonsAreFoundByTheirIndex", testLogDocs},
 		{"Alerts", testAlerts},
 		{"LastWriteOfAnAlertWins", testAlertsLastWrite},
 		{"InvalidAlertsAreNamed", testInvalidAlerts},

@@ -175,8 +175,8 @@ func (s *Store) checkLogs(ctx context.Context) ([]Check, error) {
 		Advice: "some rows were restored and others not: the server knows by its queue how far it has read",
 	}
 	sequence := Check{
-		Name:   "log_sequence is beyond every position",
-		Advice: "UPDATE log_sequence SET last = greatest((SELECT max(id) FROM logs), (SELECT max(id) FROM log_gaps)), or max() on SQLite",
+		Name:   "log_sequence is beyond every log record and gap",
+		Advice: "until it is, new records are taken for old ones: UPDATE log_sequence SET last = the largest id of logs and log_gaps",
 	}
 	err := s.pool.QueryRowContext(ctx, "SELECT coalesce(sum(CASE WHEN coalesce(l.last, 0) > c.record_id THEN 1 ELSE 0 END), 0) FROM cursors c"+
 		" JOIN (SELECT host, channel, epoch, max(record_id) AS last FROM logs GROUP BY host, channel, epoch) l"+

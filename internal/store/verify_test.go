@@ -34,7 +34,10 @@ func testVerify(t *testing.T, x *target) {
 	skipped.Skipped = true
 	save(t, s, append(fleet(noon(), 3, 4), skipped)...)
 	save(t, s, fleet(noon().Add(time.Minute), 3, 4)...)
-	want := 6
+	for i := range int64(3) {
+		saveLogs(t, s, part("host0000", "journal", noon(), 10*i+1, 10, lineRecord))
+	}
+	want := 8
 	if x.server == nil {
 		want++
 	}
@@ -49,6 +52,8 @@ func testVerify(t *testing.T, x *target) {
 		{"every series has the id of its name", "UPDATE series SET instance = '/' WHERE host = 'host0001'", 4},
 		{"every visit has its host", "DELETE FROM hosts WHERE name = 'host0002'", 2},
 		{"every statistic has its sweep", "DELETE FROM sweeps WHERE sweep_time = " + encode(noon().UnixMilli()), 12},
+		{"no log record is beyond the cursor of its channel", "UPDATE cursors SET record_id = 29", 1},
+		{"log_sequence is beyond every log record and gap", "UPDATE log_sequence SET last = 21", 10},
 	} {
 		if err := s.db.Exec(c.spoil).Error; err != nil {
 			t.Fatal(err)
@@ -58,7 +63,7 @@ func testVerify(t *testing.T, x *target) {
 			t.Errorf("%s: %v", c.spoil, problems)
 		}
 	}
-	if problems, _ := verify(t, s); problems["every visit has its sweep"] != 4 || len(problems) != 5 {
+	if problems, _ := verify(t, s); problems["every visit has its sweep"] != 4 || len(problems) != 7 {
 		t.Errorf("the problems are %v", problems)
 	}
 }

@@ -185,7 +185,7 @@ func answer(stdin io.Reader, change func(*report.Request, *report.Report)) (*rep
 	if err != nil {
 		return nil, nil, err
 	}
-	sealed, err := seal.Seal(request.Key, request.Nonce, seal.Binding{Host: request.Host, Visit: request.Visit}, document)
+	sealed, err := seal.Seal(request.Key, request.Nonce, seal.Binding{Host: request.Host, Visit: request.Visit, Part: uint32(request.Part)}, document)
 	return request, sealed, err
 }
 

@@ -24,6 +24,15 @@
 //
 // With each alert goes what each receiver was told of it. Someone whose letter is put off, because an earlier one still
 // waits for the mail server, has news still at the end of the next sweep; an alert that is over by then is told as such.
+//
+// # Log records
+//
+// Limits on log records count these by the times that they say they were written at, in windows of bounded size, and are
+// judged apart from all others: a part of a visit's records raises alerts, a later visit ends them. Records that are mailed
+// wait until each receiver was told, a bounded number of each host and shard; what comes beyond it is counted, and the number is
+// mailed. How far each channel was looked at, windows and waiting records lie in the shard of their host. So one write moves
+// all of it with the alerts, and what is said above holds for them, too: a record that comes again, in the same entry or
+// another, neither counts nor is mailed again. It is known by its epoch and id, as far as the last eight epochs of a channel go.
 package watch
 
 import (

@@ -17,7 +17,7 @@
 //
 // In memory there are the records that the report will have and no others: bytes are counted as the report's XML has them,
 // by Batch, before a record is kept. So a host with a million records that wait needs no more memory than one with five
-// thousand: less than 32 MiB for a whole pass, whatever the records.
+// thousand: some 24 MiB for a whole pass, whatever the records.
 //
 // A reader that hangs in the kernel stays behind in a goroutine (see package bound).
 package logs

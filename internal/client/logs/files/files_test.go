@@ -841,19 +841,20 @@ func (i *interrupted) Err() error {
 }
 
 func TestCopyTruncateInTheMiddleOfAReading(t *testing.T) {
-	for n := 1; n < 9; n++ {
+	for n := 1; n < 5; n++ { // it asks at least so often
 		path := folder(t)
 		s := newServer(t, path)
 		appendTo(t, path, text(lines(0, 5)))
 		s.visit()
-		appendTo(t, path, text(lines(5, 1000)))
+		s.records = 5000
+		appendTo(t, path, text(lines(5, 2000)))
 		s.keep(s.ask(&interrupted{t.Context(), n, func() {
 			content, _ := os.ReadFile(path)
 			must(t, os.WriteFile(path+".1", content, 0o600))
 			must(t, os.Truncate(path, 0))
-			appendTo(t, path, text(lines(1000, 3000)))
+			appendTo(t, path, text(lines(2000, 5000)))
 		}}))
-		s.want(lines(0, 3000)...)
+		s.want(lines(0, 5000)...)
 		s.wantNoGap()
 	}
 }
@@ -879,6 +880,64 @@ func TestACrashAndThenAnotherFile(t *testing.T) {
 		if got := s.order[len(s.order)-1]; got != "c" || s.request.Cursor.Epoch == 5 {
 			t.Errorf("the last line is %q, in epoch %d", got, s.request.Cursor.Epoch)
 		}
+	}
+}
+
+// Records that were kept are asked for again under the same ids, and what follows them comes, however much later that is.
+func TestACrashAtTheFirstReading(t *testing.T) {
+	path := folder(t)
+	appendTo(t, path, time.Now().UTC().Format(time.RFC3339)+" h p: a\nb\n")
+	s := newServer(t, path)
+	s.request.Since, s.records, s.late = time.Hour, 1, 0
+	s.crash = func() bool { return true }
+	s.part()
+	s.crash = nil
+	s.late = 10 * time.Hour
+	s.visit()
+	if len(s.order) != 2 || s.order[1] != "b" {
+		t.Errorf("got %q", s.order)
+	}
+}
+
+// Another file with the same beginning is another file.
+func TestTheSameBeginning(t *testing.T) {
+	path := folder(t)
+	s := newServer(t, path)
+	appendTo(t, path, text(lines(0, 60)))
+	s.visit()
+	content, _ := os.ReadFile(path)
+	copy(content[len(content)-5:], "EDIT")
+	must(t, os.WriteFile(path, append(content, "next\n"...), 0o600))
+	s.visit()
+	if len(s.gaps) != 1 || len(s.order) != 121 || s.order[120] != "next" {
+		t.Errorf("%d lines; gaps: %+v", len(s.order), s.gaps)
+	}
+}
+
+// A short file is no copy of a longer one that begins otherwise.
+func TestAnOlderFileIsNoCopy(t *testing.T) {
+	path := folder(t)
+	old := time.Now().Add(-time.Hour)
+	appendTo(t, path+".1", text(lines(500, 540)))
+	must(t, os.Chtimes(path+".1", old, old))
+	s := newServer(t, path)
+	appendTo(t, path, text(lines(0, 60)))
+	s.visit()
+	must(t, os.Truncate(path, 0))
+	appendTo(t, path, "next\n")
+	s.visit()
+	if len(s.gaps) != 1 || s.order[len(s.order)-1] != "next" {
+		t.Errorf("gaps: %+v, the last line %q", s.gaps, s.order[len(s.order)-1])
+	}
+}
+
+func TestAFileFromTheFuture(t *testing.T) {
+	path := folder(t)
+	appendTo(t, path, "a\n")
+	must(t, os.Chtimes(path, time.Now().AddDate(1, 0, 0), time.Now().AddDate(1, 0, 0)))
+	s := newServer(t, path)
+	if at := s.part().Records[0].Time; time.Until(at) > time.Hour {
+		t.Errorf("it was written at %v", at)
 	}
 }
 

@@ -29,16 +29,6 @@ type entry struct {
 	ends []int  // where in text each name and each value ends
 }
 
-// get returns the value of the first field of a name, and whether there is one.
-func (e *entry) get(name string) ([]byte, bool) {
-	for i := range e.fields {
-		if string(e.fields[i].name) == name {
-			return e.fields[i].value, true
-		}
-	}
-	return nil, false
-}
-
 // parser reads journald's export format: https://systemd.io/JOURNAL_EXPORT_FORMATS. A field is a line NAME=value, or, where
 // the value is not plain text, the line NAME, eight bytes with the value's length, little-endian, the value and a line feed;
 // an empty line ends an entry.

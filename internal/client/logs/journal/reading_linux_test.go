@@ -138,7 +138,7 @@ func firstOf(m map[string]int) string {
 func TestEveryEntryOnceInBatchesOfAnySize(t *testing.T) {
 	for seed := range uint64(3) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			random := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // a schedule
+			random := rand.New(rand.NewPCG(seed, 1))
 			dir, k := folder(t), newKeeper(t)
 			written := make(map[string]int)
 			for round := range 6 {

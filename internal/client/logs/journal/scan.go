@@ -135,7 +135,7 @@ func (s *scan) run(ctx context.Context, args []string, look func(*entry, mark) v
 		v, err = s.attempt(ctx, args, look)
 	}
 	switch {
-	case ctx.Err() != nil && v != ended:
+	case ctx.Err() != nil && v == failed:
 		if s.r.answer.More = true; s.last.sequence == s.was.sequence {
 			s.r.trouble(report.TroubleSlow, "journalctl did not answer in the time that the reading has")
 		}
@@ -165,10 +165,11 @@ func (s *scan) attempt(ctx context.Context, args []string, look func(*entry, mar
 	p := newParser(c.out)
 	for e := new(entry); ; {
 		err := p.next(e)
-		switch {
-		case ctx.Err() != nil:
+		if ctx.Err() != nil { // whatever it read, it was killed
 			c.stop()
-			return failed, nil
+			return failed, context.Cause(ctx)
+		}
+		switch {
 		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 			if end := c.wait(); end != nil {
 				err = end

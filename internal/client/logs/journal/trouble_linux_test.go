@@ -79,7 +79,7 @@ func TestJournalThatMayNotBeRead(t *testing.T) {
 	x.lines("secret", 3).remote(t, filepath.Join(dir, "system.journal"))
 	x.lines("mine", 3).remote(t, filepath.Join(dir, "user-1.journal"))
 	for path, mode := range map[string]os.FileMode{dir: 0o755, dir + "/system.journal": 0, dir + "/user-1.journal": 0o644, filepath.Dir(dir): 0o755} {
-		if err := os.Chmod(path, mode); err != nil { //nolint:gosec // it is what is tried
+		if err := os.Chmod(path, mode); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -243,6 +243,14 @@ func TestMalformedValues(t *testing.T) {
 	}
 }
 
+// What stands twice counts the first time: a text that broke out of its element comes later.
+func TestFirstCounts(t *testing.T) {
+	r, err := Parse([]byte(event("<System><EventRecordID>7</EventRecordID><EventID>1</EventID><Computer>evil</Computer><Level>1</Level></System>")))
+	if err != nil || r.ID != 42 || r.Event != 7036 || r.Computer != "dc1.corp.example" || r.Level != report.Information {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
 // Where the section System can't be read, the id is found all the same.
 func TestRescue(t *testing.T) {
 	document := strings.Replace(event("<EventData><Data>&lt;EventRecordID>7&lt;/EventRecordID></Data></EventData>"), "<System>", "<System x='", 1)

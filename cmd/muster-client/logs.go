@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -21,7 +22,10 @@ const maxList = 64 << 10
 // beside it. Where there is no such file, it reads whatever its user may; as root that would be any file of the host, for
 // whoever has the key, so then it reads none.
 func allowed(program string, root bool, sources []logs.Source) []logs.Source {
-	list := strings.TrimSuffix(program, ".exe") + ".logs"
+	if extension := filepath.Ext(program); strings.EqualFold(extension, ".exe") {
+		program = strings.TrimSuffix(program, extension)
+	}
+	list := program + ".logs"
 	named, err := readList(list)
 	why := fmt.Errorf("on this host the client reads only the logs that %s names: have its administrator add this one", list)
 	switch {

@@ -64,6 +64,7 @@ func TestInstalledClientReadsWhatIsAllowed(t *testing.T) {
 		{"listed", false, "journal", ""},
 		{"listed", true, "file:/var/log/auth.log", ""},
 		{"listed.exe", true, "security", ""},
+		{"listed.EXE", true, "security", ""},
 		{"listed", false, "file:/var/log/auth.log.1", "listed.logs names"},
 		{"listed", true, "file:/var/log/../../etc/shadow", "listed.logs names"},
 		{"listed", true, "file:/VAR/log/auth.log", "listed.logs names"},

@@ -5,6 +5,8 @@
 // It takes no arguments but --version. Standard input is to stay open after the request: its end stops the client.
 // Standard error is its log.
 //
+// One that an administrator installed reads log files in /var/log alone, or where a list beside it says: see fence.
+//
 // Exit status: 0, the report was delivered; 1, it could not be made or delivered, and standard error says why; 2, the
 // command line or the request was wrong; 3, the client was stopped, by the end of standard input or a signal, or its
 // deadline passed.
@@ -71,7 +73,7 @@ func visit() int {
 		Version:   version,
 		Directory: ownFolder(),
 		Sources:   stats.Sources(),
-		Logs:      all.Sources(),
+		Logs:      all.Sources(fence()),
 	})
 	if err != nil {
 		log.Error("no report", "err", err)
@@ -84,10 +86,14 @@ func visit() int {
 // root for whoever has the key to the host: it writes none.
 func ownFolder() string {
 	program, err := os.Executable()
-	if err != nil || !strings.HasPrefix(filepath.Base(program), report.ClientPrefix) {
+	if err != nil || !isUploaded(program) {
 		return ""
 	}
 	return filepath.Dir(program)
+}
+
+func isUploaded(program string) bool {
+	return strings.HasPrefix(filepath.Base(program), report.ClientPrefix)
 }
 
 func status(err error) int {

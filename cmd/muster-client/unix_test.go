@@ -145,7 +145,7 @@ func TestAMillionRecordsNeedBoundedMemory(t *testing.T) {
 		t.Errorf("it took %d bytes, and may take %d", peak, most)
 	}
 	request.File = ""
-	p := start(t, encode(t, request), nil)
+	p := start(t, encode(t, request), func(c *exec.Cmd) { c.Path = installed(t) })
 	p.expect(t, 0)
 	r := open(t, request, p.stdout.Bytes(), nil)
 	if l := r.Logs[0]; len(l.Records) != report.MaxRecords || !l.More || l.Trouble != nil || l.Records[0].Raw != strings.TrimSpace(line) {

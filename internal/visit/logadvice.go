@@ -14,7 +14,8 @@ func LogAdvice(channel string, kind report.TroubleKind) string {
 	case report.TroubleDenied:
 		switch {
 		case isFile:
-			return "let the user who logs in read " + path + " and search its folder: by its group, which is often adm, or an access control list"
+			return "let the user who logs in read " + path + " and search its folder, by its group, which is often adm, or an access control list; " +
+				"where the client is installed, list the file beside it"
 		case channel == report.Journal:
 			return "add the user who logs in to the group systemd-journal, or adm where it may read the journal"
 		}

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"muster/internal/client/logs/all"
+	"muster/internal/client/logs/files"
 	"muster/internal/report"
 )
 
@@ -17,7 +18,7 @@ func TestEachChannelHasItsReader(t *testing.T) {
 		"Microsoft-Windows-TerminalServices-Gateway/Operational": runtime.GOOS == "windows",
 	} {
 		readers := 0
-		for _, source := range all.Sources() {
+		for _, source := range all.Sources(files.Fence{}) {
 			if source.Read == nil {
 				t.Fatal("there is a reader that does not read")
 			}

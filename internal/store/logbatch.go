@@ -21,10 +21,7 @@ const (
 
 // logonOf is what package events knows of a record.
 func logonOf(channel string, r *report.Record) Logon {
-	l, ok := events.LogonOf(channel, r)
-	if !ok {
-		return Logon{}
-	}
+	l, _ := events.LogonOf(channel, r) // empty where it is about something else
 	return Logon{Outcome: l.Outcome, Account: l.User, Address: l.Address}
 }
 

@@ -169,7 +169,7 @@ func (a *attempt) deploy(ctx context.Context) error {
 // not the visit.
 func (a *attempt) request(ctx context.Context, part int) report.Request {
 	r := report.Request{Visit: a.visit.ID, Host: a.host.Name, Deadline: a.clientDeadline(), Part: part}
-	rand.Read(r.Key[:]) // never fails: crypto/rand ends the program instead
+	rand.Read(r.Key[:])                 // never fails: crypto/rand ends the program instead
 	rand.Read(r.Nonce[:len(r.Nonce)-4]) // the rest counts parts
 	if a.host.Logs != nil {
 		r.Logs = a.host.Logs.Requests()

@@ -63,7 +63,9 @@ func sealing(document []byte, binding func(*report.Request) seal.Binding) sshtes
 	}
 }
 
-func asAsked(r *report.Request) seal.Binding { return seal.Binding{Host: r.Host, Visit: r.Visit, Part: uint32(r.Part)} }
+func asAsked(r *report.Request) seal.Binding {
+	return seal.Binding{Host: r.Host, Visit: r.Visit, Part: uint32(r.Part)}
+}
 
 // framed returns the frame of something that is no envelope.
 func framed(sealed string) string {

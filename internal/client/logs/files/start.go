@@ -203,6 +203,9 @@ func lastLine(o *opened) (start, error) {
 		return start{}, err
 	}
 	from := o.at
+	if size-from > longest {
+		return start{}, errMoved // it was truncated since
+	}
 	last, err := o.upTo(int(size - from))
 	if err != nil {
 		return start{}, err

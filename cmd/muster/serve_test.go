@@ -27,14 +27,20 @@ type serving struct {
 // still runs.
 func (f *fleet) serve(t *testing.T, environment ...string) *serving {
 	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	s := &serving{command: f.command(ctx, "serve"), lines: make(chan string, 10_000), ended: make(chan error, 1)}
-	s.command.Env = append(s.command.Env, environment...)
-	stderr, err := s.command.StderrPipe()
+	command := f.command(context.Background(), "serve")
+	command.Env = append(command.Env, environment...)
+	return startServing(t, command)
+}
+
+// startServing starts a muster serve. It is killed with the test, if it still runs.
+func startServing(t *testing.T, command *exec.Cmd) *serving {
+	t.Helper()
+	s := &serving{command: command, lines: make(chan string, 10_000), ended: make(chan error, 1)}
+	stderr, err := command.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.command.Start(); err != nil {
+	if err := command.Start(); err != nil {
 		t.Fatal(err)
 	}
 	s.reading.Go(func() {
@@ -45,11 +51,11 @@ func (f *fleet) serve(t *testing.T, environment ...string) *serving {
 	})
 	go func() {
 		s.reading.Wait()
-		s.ended <- s.command.Wait()
+		s.ended <- command.Wait()
 		close(s.ended)
 	}()
 	t.Cleanup(func() {
-		cancel()
+		_ = command.Process.Kill()
 		<-s.ended
 	})
 	return s

@@ -37,7 +37,8 @@
 //
 // An error of Windows is a Code. 1734 (RPC_S_INVALID_BOUND: a batch was too large, and the position has moved in spite of it) and
 // 15011 (the result is stale) have the query made anew behind the last good record, the first with half the batch. Records
-// that Windows can't render are gaps. Everything else ends the reading, with what was read before.
+// that Windows can't render are gaps. If Windows takes all the time there is to find a first record, the channel is slow: so
+// that is seen, and not taken for a channel with much to read. Everything else ends the reading, with what was read before.
 //
 // A reading is one goroutine's, opens nothing that it does not close, and stops between two records when its context ends.
 package wevt

@@ -56,6 +56,17 @@ func (l *fakeLog) write(n int) {
 	}
 }
 
+// writeFar writes events whose ids are so far from those before that Windows is asked to select.
+func (l *fakeLog) writeFar(n int) {
+	first := int64(1)
+	if len(l.records) > 0 {
+		first = l.records[len(l.records)-1].ID + 20000
+	}
+	for i := range n {
+		l.add(first+int64(i), now.Add(-time.Minute), 0)
+	}
+}
+
 // add adds one record. Its nonce tells it from others of the same id and time.
 func (l *fakeLog) add(id int64, at time.Time, nonce int) {
 	event := 4624 + id%3
@@ -121,7 +132,7 @@ func (r *fakeResults) selected(record *fakeRecord) bool {
 	switch {
 	case s.Only > 0:
 		return record.ID == s.Only
-	case record.ID <= s.Above:
+	case record.ID <= s.Above && !(s.Filter != nil && strings.HasPrefix(s.Filter.XPath, "<")): // in which it has no place
 		return false
 	case !s.From.IsZero() && record.Time.Before(s.From):
 		return false

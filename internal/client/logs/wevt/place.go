@@ -253,8 +253,6 @@ func one(ctx context.Context, results Results) (report.Record, error) {
 	var events [1]Event
 	n, err := results.Next(ctx, events[:])
 	switch {
-	case errors.Is(err, Timeout) && ctx.Err() != nil:
-		return report.Record{}, errStopped
 	case err != nil:
 		return report.Record{}, err
 	case n == 0:

@@ -199,7 +199,7 @@ func (r *reading) next(ctx context.Context, results Results, newest *report.Reco
 	}
 	events := make([]Event, min(r.size, max(1, r.q.Records)))
 	n, err := results.Next(ctx, events)
-	if errors.Is(err, Timeout) && ctx.Err() != nil {
+	if errors.Is(err, Timeout) && r.moved {
 		return errStopped
 	}
 	defer closeAll(events[:n])
@@ -260,7 +260,7 @@ func (r *reading) take(event Event) error {
 	}
 	here := passed{record.ID, mark(&record)}
 	if r.q.Filter.Match(&record) {
-		r.finish(event, &record)
+		r.addWords(event, &record)
 		if r.more = !r.batch.Add(record); r.more {
 			return nil
 		}
@@ -273,11 +273,8 @@ func (r *reading) take(event Event) error {
 	return nil
 }
 
-// finish adds to a record what its XML does not say.
-func (r *reading) finish(event Event, record *report.Record) {
-	if record.Time.IsZero() {
-		record.Time = r.q.Now.UTC()
-	}
+// addWords adds to a record what its publisher says, where that is wanted and the XML does not say it.
+func (r *reading) addWords(event Event, record *report.Record) {
 	if !r.q.Messages || record.Message != "" {
 		return
 	}

@@ -153,6 +153,7 @@ func TestALogMadeAnew(t *testing.T) {
 		why  string
 	}{
 		{"with lower ids", 5, "went back"},
+		{"with a record less", 9, "went back"},
 		{"with as many records", 10, "another record's"},
 		{"with more records", 15, "another record's"},
 	} {
@@ -173,6 +174,37 @@ func TestALogMadeAnew(t *testing.T) {
 			wantIDs(t, s.records[2], span(1, int64(test.n)))
 			wantGaps(t, s, report.Gap{Epoch: 1, First: 11, Possible: true})
 		})
+	}
+}
+
+// The epoch that the server reserved long ago is not that of a log that is made anew, although its records may be older.
+func TestALogMadeAnewIsNotTheOneThatBeganBefore(t *testing.T) {
+	l := &fakeLog{t: t}
+	s := newServer(report.Filter{})
+	l.write(10)
+	s.readAll(t, l, 3)
+	l.records = nil
+	for id := int64(5); id <= 8; id++ {
+		l.add(id, now, 7)
+	}
+	if a := s.read(t, l, 100); a.Epoch != 2 || len(a.Records) != 4 {
+		t.Errorf("epoch %d, %d records", a.Epoch, len(a.Records))
+	}
+}
+
+// That the newest record can't be rendered does not mean that ids went back.
+func TestTheRecordReadLastCannotBeRendered(t *testing.T) {
+	l := &fakeLog{t: t}
+	s := newServer(report.Filter{})
+	l.write(10)
+	s.readAll(t, l, 100)
+	l.records[9].broken = true
+	cursor := s.request.Cursor
+	a := s.read(t, l, 100)
+	wantTrouble(t, &a, report.TroubleFailed, "rendered")
+	l.write(1)
+	if a = s.read(t, l, 100); a.Begun != "" || len(a.Records) != 1 || a.Trouble != nil || a.Next == cursor {
+		t.Errorf("%+v", a)
 	}
 }
 
@@ -361,6 +393,29 @@ func TestTheEndOfTheContext(t *testing.T) {
 	a = wevt.Read(ctx, l, s.query(10))
 	if !a.More || a.Next != s.request.Cursor || a.Trouble != nil {
 		t.Errorf("a reading without time: %+v", a)
+	}
+}
+
+// Windows takes all the time that there is: with records read there is more, without one the channel is slow.
+func TestWindowsTakesAllTheTime(t *testing.T) {
+	for _, read := range []int{0, 3} {
+		l := &fakeLog{t: t}
+		l.write(200)
+		s := newServer(report.Filter{})
+		s.read(t, l, 10)
+		batches := 0
+		l.fail = func(call string) error {
+			if call == "next" {
+				if batches++; batches > 3+read { // of which three find out where the reading goes on
+					return wevt.Timeout
+				}
+			}
+			return nil
+		}
+		a := s.read(t, l, 1000)
+		if slow := a.Trouble != nil && a.Trouble.Kind == report.TroubleSlow; slow != (read == 0) || a.More == slow || (len(a.Records) == 0) != slow {
+			t.Errorf("after %d batches: %+v, more %v, %d records", read, a.Trouble, a.More, len(a.Records))
+		}
 	}
 }
 

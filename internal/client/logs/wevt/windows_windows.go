@@ -8,6 +8,7 @@ import (
 	"strings"
 	"syscall"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/windows"
 
@@ -99,7 +100,7 @@ func (w *eventLog) Oldest(channel string) (int64, error) {
 func logInfo(h handle, property uint32) (int64, error) {
 	var v variant
 	var used uint32
-	if err := evtGetLogInfo(h, property, uint32(16), &v, &used); err != nil {
+	if err := evtGetLogInfo(h, property, uint32(unsafe.Sizeof(v)), &v, &used); err != nil {
 		return 0, code(err)
 	}
 	if v.kind != variantUInt64 || v.value > math.MaxInt64 {
@@ -190,7 +191,7 @@ func (e *event) XML() ([]uint16, error) {
 			return b[:min(int(used/2), len(b))], nil
 		}
 		size = int(used)/2 + 1
-		if code(err) != NotEnough || size <= len(b) || size > maxEventInUTF16 {
+		if !errors.Is(code(err), NotEnough) || size <= len(b) || size > maxEventInUTF16 {
 			return nil, code(err)
 		}
 	}
@@ -245,11 +246,12 @@ func (e *event) format(publisher handle, flags uint32) ([]uint16, error) {
 		b := e.log.message
 		var used uint32 // in characters
 		err := evtFormatMessage(publisher, e.handle, 0, 0, nil, flags, uint32(len(b)), &b[0], &used)
-		if c, ok := code(err).(Code); err == nil || ok && c.Partial() { //nolint:errorlint // code wraps nothing
+		var c Code
+		if err == nil || errors.As(code(err), &c) && c.Partial() {
 			return b[:min(int(used), len(b))], nil
 		}
 		size = int(used) + 1
-		if code(err) != NotEnough || size <= len(b) || size > maxMessageInUTF16 {
+		if !errors.Is(code(err), NotEnough) || size <= len(b) || size > maxMessageInUTF16 {
 			return nil, code(err)
 		}
 	}

@@ -123,7 +123,7 @@ func rotatedFiles(name pattern) ([]entry, error) {
 	folder, base := filepath.Split(name.path)
 	f, err := os.Open(folder)
 	if err != nil {
-		return nil, nil //nolint:nilerr // the live file can be read all the same
+		return nil, nil // the live file can be read all the same
 	}
 	defer f.Close()
 	var found []entry
@@ -133,7 +133,7 @@ func rotatedFiles(name pattern) ([]entry, error) {
 			break
 		}
 		if err != nil {
-			return nil, nil //nolint:nilerr // likewise
+			return nil, nil // likewise
 		}
 		for _, item := range list {
 			digits, packed, ok := rotatedName(base, item.Name(), name.alike)

@@ -26,6 +26,16 @@ func (f *Fence) refuse(path string) error {
 	return fmt.Errorf("%s: %w; %s", report.Visible(path, report.MaxChannel), errFenced, f.Advice)
 }
 
+// open opens a file of the log, if it is within the fence.
+func (r *reading) open(e entry) (*opened, error) {
+	o, err := e.open()
+	if err == nil && !r.fence.holds(e.path, o.info) {
+		o.close()
+		return nil, r.fence.refuse(e.path)
+	}
+	return o, err
+}
+
 // names reports whether a path is within the fence by its name.
 func (f *Fence) names(path string) bool {
 	for _, open := range f.Open {
@@ -64,7 +74,7 @@ func inside(open, path string, opened os.FileInfo) bool {
 	if err != nil {
 		return false
 	}
-	defer root.Close()
+	defer root.Close() //nolint:errcheck // it was only looked at
 	info, err := root.Stat(rest)
 	return err == nil && os.SameFile(info, opened)
 }

@@ -66,16 +66,6 @@ func readOnce(ctx context.Context, q *logs.Query, path string, fence *Fence) (re
 	return r.answer, err
 }
 
-// open opens a file of the log, if it is within the fence.
-func (r *reading) open(e entry) (*opened, error) {
-	o, err := e.open()
-	if err == nil && !r.fence.holds(e.path, o.info) {
-		o.close()
-		return nil, r.fence.refuse(e.path)
-	}
-	return o, err
-}
-
 // find goes on where the live file is not the one that was read, or not as it was.
 func (r *reading) find(at position) error {
 	var err error

@@ -1,11 +1,10 @@
 // Command muster-client is what the Muster server runs on a host: it reads a request on standard input and writes a
 // sealed report to standard output, or to a file beside itself where the request asks for one and a server put the client
-// there. Under any name but muster-client-… it is one that an administrator installed, and writes no file at all.
+// there. Under any name but muster-client-… it is one that an administrator installed: it writes no file at all, and reads
+// no logs but those in the file muster-client.logs beside it, if there is one; as root none without.
 //
 // It takes no arguments but --version. Standard input is to stay open after the request: its end stops the client.
 // Standard error is its log.
-//
-// One that an administrator installed reads log files in /var/log alone, or where a list beside it says: see fence.
 //
 // Exit status: 0, the report was delivered; 1, it could not be made or delivered, and standard error says why; 2, the
 // command line or the request was wrong; 3, the client was stopped, by the end of standard input or a signal, or its
@@ -24,6 +23,7 @@ import (
 	"syscall"
 
 	"muster/internal/client"
+	"muster/internal/client/logs"
 	"muster/internal/client/logs/all"
 	"muster/internal/client/stats"
 	"muster/internal/report"
@@ -66,14 +66,15 @@ func visit() int {
 	signal.Ignore(syscall.SIGPIPE) // a server that went away is an error of the write, after which a file is removed
 
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	folder := ownFolder()
 	err := client.Run(ctx, client.Options{
 		Stdin:     os.Stdin,
 		Stdout:    os.Stdout,
 		Log:       log,
 		Version:   version,
-		Directory: ownFolder(),
+		Directory: folder,
 		Sources:   stats.Sources(),
-		Logs:      all.Sources(fence()),
+		Logs:      logSources(folder != ""),
 	})
 	if err != nil {
 		log.Error("no report", "err", err)
@@ -86,14 +87,22 @@ func visit() int {
 // root for whoever has the key to the host: it writes none.
 func ownFolder() string {
 	program, err := os.Executable()
-	if err != nil || !isUploaded(program) {
+	if err != nil || !strings.HasPrefix(filepath.Base(program), report.ClientPrefix) {
 		return ""
 	}
 	return filepath.Dir(program)
 }
 
-func isUploaded(program string) bool {
-	return strings.HasPrefix(filepath.Base(program), report.ClientPrefix)
+// logSources returns what the client reads logs with. One that a server put there reads what its user may.
+func logSources(uploaded bool) []logs.Source {
+	if uploaded {
+		return all.Sources(nil)
+	}
+	program, err := os.Executable()
+	if err != nil {
+		return nil // where the list would be nobody knows
+	}
+	return allowed(program, os.Geteuid() == 0, all.Sources)
 }
 
 func status(err error) int {

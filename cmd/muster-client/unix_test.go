@@ -140,12 +140,13 @@ func TestAMillionRecordsNeedBoundedMemory(t *testing.T) {
 	}
 	request := newRequest()
 	request.Logs = []report.LogRequest{{Channel: report.FileChannel + path, Raw: true, Since: report.SinceAll, Fresh: 1}}
+	letRead(t, path)
 	const most = 24 << 20
 	if peak := peakOf(t, request); peak >= most {
 		t.Errorf("it took %d bytes, and may take %d", peak, most)
 	}
 	request.File = ""
-	p := start(t, encode(t, request), func(c *exec.Cmd) { c.Path = installed(t) })
+	p := start(t, encode(t, request), nil)
 	p.expect(t, 0)
 	r := open(t, request, p.stdout.Bytes(), nil)
 	if l := r.Logs[0]; len(l.Records) != report.MaxRecords || !l.More || l.Trouble != nil || l.Records[0].Raw != strings.TrimSpace(line) {
@@ -154,6 +155,51 @@ func TestAMillionRecordsNeedBoundedMemory(t *testing.T) {
 	if err := request.CheckLogs(r.Logs); err != nil {
 		t.Error(err)
 	}
+}
+
+// letRead has the installed client read a file for as long as the test runs.
+func letRead(t *testing.T, path string) {
+	t.Helper()
+	list := program + ".logs"
+	if err := os.WriteFile(list, []byte(report.FileChannel+path+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.Remove(list) })
+}
+
+// Which logs the program reads hangs on its name, on who runs it and on the list beside it.
+func TestWhichLogsTheProgramReads(t *testing.T) {
+	named, other := filepath.Join(t.TempDir(), "named.log"), filepath.Join(t.TempDir(), "other.log")
+	request := newRequest()
+	for _, path := range []string{named, other} {
+		if err := os.WriteFile(path, []byte("a line\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		request.Logs = append(request.Logs,
+			report.LogRequest{Channel: report.FileChannel + path, Since: report.SinceAll, Fresh: 1})
+	}
+	want := func(what, path string, read ...bool) {
+		t.Helper()
+		p := start(t, encode(t, request), func(c *exec.Cmd) { c.Path = path })
+		p.expect(t, 0)
+		for i, l := range open(t, request, p.stdout.Bytes(), nil).Logs {
+			if (l.Trouble == nil) != read[i] || len(l.Records) == 1 != read[i] {
+				t.Errorf("%s: %s has %d records, %+v", what, l.Channel, len(l.Records), l.Trouble)
+			}
+		}
+	}
+	root := os.Geteuid() == 0
+	want("uploaded", installed(t), true, true)
+	want("installed, without a list", program, !root, !root)
+	letRead(t, named)
+	want("installed, with a list", program, true, false)
+	if err := os.Remove(named); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(other, named); err != nil {
+		t.Fatal(err)
+	}
+	want("installed, with a list, and a link to what is not in it", program, false, false)
 }
 
 // peakOf returns the most memory that a client with a request has had, in bytes.

@@ -46,11 +46,14 @@ func TestDemo(t *testing.T) {
 	r := p.want(0, "demo", "--dir", "shown")
 	for _, want := range []string{
 		"5 hosts visited in",
-		"5 reported, 0 failed; no alerts",
-		"4 reported, 1 failed; 2 alerts (2 new, 0 over)",
+		"5 reported, 0 failed, 16 log records; no alerts",
+		"4 reported, 1 failed, 8 log records; 3 alerts (3 new, 0 over)",
 		"HOST", "web1", "db2", "refused",
-		"Subject: [muster] 2 alerts",
+		"Subject: [muster] 3 alerts, 1 log record",
 		"memory.usage above 1 % for 1s",
+		"Log records above 3 within 10m (1)",
+		"new user: name=backup2",
+		"auth.log  sshd[2310]: Failed password for invalid user admin from 203.0.113.77",
 	} {
 		if !strings.Contains(r.stdout, want) {
 			t.Errorf("the demo does not show %q:\n%s", want, r.stdout)
@@ -62,6 +65,16 @@ func TestDemo(t *testing.T) {
 	query := regexp.MustCompile(`(?m)^  (sqlite3 .*)$`).FindStringSubmatch(r.stdout)
 	if query == nil {
 		t.Fatalf("the demo suggests no query:\n%s", r.stdout)
+	}
+	suggested := regexp.MustCompile(`(?m)^  muster (logs .*)$`).FindAllStringSubmatch(r.stdout, -1)
+	want := []int{7, 8} // the logons of the attack; all that web1 has logged
+	if len(suggested) != len(want) {
+		t.Fatalf("the demo suggests %q", suggested)
+	}
+	for i, command := range suggested {
+		if shown := p.want(0, strings.Fields(command[1])...).stdout; strings.Count(shown, "\n") != want[i] {
+			t.Errorf("%s shows not %d lines:\n%s", command[1], want[i], shown)
+		}
 	}
 	testserver.Need(t, "sqlite3", "sqlite3")
 	output, err := exec.Command("sh", "-c", query[1]).CombinedOutput()

@@ -21,13 +21,13 @@ func TestLeastRights(t *testing.T) {
 	}
 	const file = "docs/least-rights.md"
 	commands, groups := blocks(t, file, "sh"), blocks(t, file, "xml")
-	if len(commands) != 4 || len(groups) != 2 {
+	if len(commands) != 5 || len(groups) != 2 {
 		t.Fatalf("%d blocks of commands and %d configurations", len(commands), len(groups))
 	}
 	p := newPlace(t)
 	shell(t, p, strings.Replace(commands[0], "linux/amd64", "linux/"+runtime.GOARCH, 1))
 	bring := "cd " + p.dir + "\n"
-	install, sudo, forced := commands[1], commands[2], commands[3]
+	install, sudo, forced, list := commands[1], commands[2], commands[3], commands[4]
 
 	restricted := []string{"AuthorizedKeysFile .ssh/authorized_keys", "StrictModes yes", "UsePAM yes", "LogLevel VERBOSE"}
 	const checkSum = "\nsha256sum /usr/local/libexec/muster-client >sum; chmod 644 sum\n"
@@ -41,8 +41,21 @@ func TestLeastRights(t *testing.T) {
 		t.Errorf("muster client does not list %s:\n%s", sum, listed)
 	}
 
-	s = testserver.SSHD(t, testserver.SSHDOptions{Setup: bring + install + sudo + forced, Config: restricted})
-	visitRestricted(t, p, s, groups[1], "run by sudo")
+	const logs = `
+echo file:/etc/named.log >>/usr/local/libexec/muster-client.logs
+echo root may read this >/etc/named.log
+echo nobody named this >/etc/unnamed.log
+chmod 600 /etc/*named.log
+`
+	s = testserver.SSHD(t, testserver.SSHDOptions{Setup: bring + install + sudo + forced + list + logs, Config: restricted})
+	asked := `<logs channel="file:/etc/named.log" since="all"/><logs channel="file:/etc/unnamed.log" since="all"/><host`
+	visitRestricted(t, p, s, strings.Replace(groups[1], "<host", asked, 1), "run by sudo")
+	if r := p.want(0, "logs"); !strings.Contains(r.stdout, "root may read this") || strings.Contains(r.stdout, "nobody named this") {
+		t.Errorf("the logs that are read:\n%s%s", r.stdout, r.stderr)
+	}
+	if r := p.want(0, "status"); !strings.Contains(r.stdout, "/usr/local/libexec/muster-client.logs names") {
+		t.Errorf("the status does not say why a log is not read:\n%s", r.stdout)
+	}
 
 	remove := "userdel --remove muster; rm /usr/local/libexec/muster-client\n! id muster 2>/dev/null && [ ! -e /home/muster ]\n"
 	if text, err := os.ReadFile(filepath.Join("../..", file)); err != nil || !strings.Contains(string(text), "`userdel --remove muster`") {

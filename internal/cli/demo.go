@@ -22,8 +22,9 @@ type demoCommand struct {
 // Help is shown by muster demo --help.
 func (demoCommand) Help() string {
 	return `Shows the main job with nothing but this program: SSH servers on loopback stand for the hosts, each runs the real
-client; the database is SQLite; a small SMTP server on loopback takes the mail. Two sweeps are made. In between one host is
-switched off, and a limit that is too low has been exceeded for long enough. What was written stays, to be looked at.
+client and has a log file; the database is SQLite; a small SMTP server on loopback takes the mail. Two sweeps are made. In
+between one host is switched off, somebody tries passwords on the others, and a limit that is too low has been exceeded for
+long enough. What was written stays, to be looked at.
 
 Exit status: 0 shown; 2 usage; 3 something could not be used.`
 }
@@ -45,6 +46,9 @@ func (c demoCommand) Run(ctx context.Context, env Env) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, fleet.Close()) }()
+	if err := fleet.LogPast(time.Now()); err != nil {
+		return err
+	}
 	post, err := sink.Listen("127.0.0.1:0")
 	if err != nil {
 		return err
@@ -67,7 +71,7 @@ func (c demoCommand) Run(ctx context.Context, env Env) (err error) {
 		return err
 	}
 	heading(env.Stdout, "muster status")
-	if err := printStatus(env.Stdout, hosts, time.Now()); err != nil {
+	if err := printStatus(env.Stdout, hosts, nil, time.Now()); err != nil {
 		return err
 	}
 	for _, m := range post.Mails() {
@@ -75,6 +79,10 @@ func (c demoCommand) Run(ctx context.Context, env Env) (err error) {
 		if err := printMail(env.Stdout, m.Data); err != nil {
 			return err
 		}
+	}
+	heading(env.Stdout, "muster logs --failed-logons")
+	if err := (logsCommand{FailedLogons: true}).show(ctx, env, cfg); err != nil {
+		return err
 	}
 	printHints(env.Stdout, cfg)
 	return nil
@@ -119,11 +127,14 @@ func demoSweeps(ctx context.Context, env Env, cfg *config.Config, fleet *demoFle
 		return ctx.Err()
 	}
 
+	if err := fleet.LogAttack(time.Now()); err != nil {
+		return err
+	}
 	last, err := fleet.SwitchOff()
 	if err != nil {
 		return err
 	}
-	heading(env.Stdout, "The second sweep, "+last+" has been switched off")
+	heading(env.Stdout, "The second sweep: "+last+" is switched off, and somebody guesses passwords")
 	if summary, err = s.controller.Run(ctx); err != nil {
 		return err
 	}
@@ -141,7 +152,7 @@ func demoConfig(fleet *demoFleet, smtpPort int) string {
   <limit statistic="cpu.usage" above="99%%" for="5m"/>
   <limit statistic="disk.usage" above="100%%"/>
 `, smtpPort)
-	web := (len(fleet.hosts) + 1) / 2
+	web := fleet.web()
 	for i, h := range fleet.hosts {
 		switch i {
 		case 0:
@@ -153,7 +164,12 @@ func demoConfig(fleet *demoFleet, smtpPort int) string {
     <limit statistic="memory.usage" above="1%%" for="%s"/>
 `, pause)
 		}
-		fmt.Fprintf(&b, "    <host name=\"%s\" address=\"127.0.0.1\" port=\"%d\"/>\n", h.name, h.server.Addr().Port)
+		fmt.Fprintf(&b, `    <host name="%[1]s" address="127.0.0.1" port="%[2]d">
+      <logs channel="%[3]s"/>
+      <limit log="%[3]s" providers="sshd" above="3" for="10m"/>
+      <mail-records log="%[3]s" providers="useradd"/>
+    </host>
+`, h.name, h.server.Addr().Port, h.channel())
 	}
 	b.WriteString("  </group>\n</muster>\n")
 	return b.String()
@@ -169,8 +185,10 @@ func printHints(w io.Writer, cfg *config.Config) {
   the database:  %s
 
 Try:
-  %s
-`, cfg.Server.LogFile, database, demoQuery(database))
+  muster logs -c %[3]s --logons --since 10m
+  muster logs -c %[3]s web1 --json --raw
+  %[4]s
+`, cfg.Server.LogFile, database, cfg.File, demoQuery(database))
 }
 
 // demoQuery is the command that the demo suggests.

@@ -28,6 +28,7 @@ type demoFleet struct {
 
 type demoHost struct {
 	name   string
+	home   string
 	server *sshtest.Server
 }
 
@@ -59,7 +60,7 @@ func newDemoFleet(dir string, n int) (_ *demoFleet, err error) {
 		if err != nil {
 			return nil, err
 		}
-		f.hosts = append(f.hosts, demoHost{name, server})
+		f.hosts = append(f.hosts, demoHost{name, home, server})
 		known.WriteString(server.KnownHostsLine())
 	}
 	return f, os.WriteFile(filepath.Join(dir, "known_hosts"), []byte(known.String()), 0o600)

@@ -64,6 +64,11 @@ func (c logsCommand) Run(ctx context.Context, env Env) error {
 	if err != nil {
 		return err
 	}
+	return c.show(ctx, env, cfg)
+}
+
+// show prints the records that a fleet's database has.
+func (c logsCommand) show(ctx context.Context, env Env, cfg *config.Config) error {
 	query, err := c.query(cfg, time.Now())
 	if err != nil {
 		return misuse(err)

@@ -352,6 +352,37 @@ func TestLogsFitTheTerminal(t *testing.T) {
 	}
 }
 
+// Columns are there where a record needs them, and long paths are cut where they say least.
+func TestLogColumns(t *testing.T) {
+	for channel, want := range map[string]string{
+		"journal":                "2026-03-14 15:09:26  web1  journal               sshd: hello\n",
+		"System":                 "2026-03-14 15:09:26  web1  System                        sshd: hello\n",
+		"file:/var/log/auth.log": "2026-03-14 15:09:26  web1  file:/var/log/auth.log  sshd: hello\n",
+		"file:/srv/www/shop.example.org/log/access.log": "2026-03-14 15:09:26  web1  file:…/log/access.log  sshd: hello\n",
+		`file:C:\inetpub\logs\LogFiles\W3SVC1\u.log`:    `2026-03-14 15:09:26  web1  file:…\LogFiles\W3SVC1\u.log  sshd: hello` + "\n",
+	} {
+		cfg := &config.Config{Hosts: []config.Host{{Name: "web1", Logs: []config.Logs{{Channel: channel}}}}}
+		var out bytes.Buffer
+		table := newLogTable(&out, cfg, false)
+		table.width, table.channel = 120, 0
+		line := store.LogLine{Host: "web1", Channel: channel, Record: &store.LogRecord{Record: report.Record{
+			Time: time.Date(2026, 3, 14, 15, 9, 26, 0, time.Local), Source: "sshd", Message: "hello"}}}
+		if err := table.print(&line); err != nil {
+			t.Fatal(err)
+		}
+		if got := out.String(); got != want {
+			t.Errorf("%s:\n%q, want\n%q", channel, got, want)
+		}
+		out.Reset()
+		if err := newLogTable(&out, cfg, false).print(&line); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(out.String(), "  "+channel+"  ") {
+			t.Errorf("a pipe does not get %q:\n%s", channel, out.String())
+		}
+	}
+}
+
 func TestMoment(t *testing.T) {
 	zone := time.FixedZone("there", 2*3600)
 	old := time.Local

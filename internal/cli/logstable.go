@@ -15,49 +15,83 @@ import (
 	"muster/internal/store"
 )
 
-// Widths of the columns of log records, in cells: of host and channel as much as they need, up to these.
+// Widths of the columns of log records, in cells: each is as wide as it has to be, host and channel up to these on a terminal.
 const (
 	hostMost    = 24
 	channelMost = 30
-	levelWidth  = len(report.AuditFailure)
 	eventWidth  = 5
-	leastText   = 24 // where there is less room for the text, it has a line of its own
+	leastText   = 36 // where there is less room for the text, it has a line of its own
 )
 
-// logTable prints a line for each record: time, host, channel, level, event and what it says.
+// logTable prints a line for each record: time, host, channel, level, event and what it says. A column that no record needs,
+// such as the event of Windows where there is none, is not there.
 type logTable struct {
-	w             io.Writer
-	width         int // of the terminal; 0: there is none
-	raw           bool
-	host, channel int // widths so far: lines are printed as they come
-	lines         int
+	w     io.Writer
+	width int // of the terminal; 0: there is none
+	raw   bool
+	host, channel,
+	level, event int // widths so far: lines are printed as they come
+	lines int
 }
 
-// newLogTable begins a table. Its columns are as wide as the configuration's names from the first line on.
+// newLogTable begins a table. Its columns are as wide as the configuration's channels need from the first line on.
 func newLogTable(w io.Writer, cfg *config.Config, raw bool) *logTable {
 	t := &logTable{w: w, width: widthOf(w), raw: raw}
 	for i := range cfg.Hosts {
 		if len(cfg.Hosts[i].Logs) > 0 {
-			t.widen(cfg.Hosts[i].Name, "")
+			t.host = max(t.host, lipgloss.Width(t.hostCell(cfg.Hosts[i].Name)))
 		}
 	}
 	for _, channel := range channelsOf(cfg) {
-		t.widen("", channel)
+		t.channel = max(t.channel, lipgloss.Width(t.channelCell(channel)))
+		switch {
+		case channel == report.Journal:
+			t.level = max(t.level, len(report.Information))
+		case !strings.HasPrefix(channel, report.FileChannel):
+			t.level, t.event = len(report.AuditFailure), eventWidth
+		}
 	}
 	return t
 }
 
 func (t *logTable) shown() int { return t.lines }
 
-// widen makes the columns wide enough for a host and a channel, within bounds.
-func (t *logTable) widen(host, channel string) {
-	t.host = max(t.host, min(lipgloss.Width(printable(host)), hostMost))
-	t.channel = max(t.channel, min(lipgloss.Width(printable(channel)), channelMost))
+func (t *logTable) hostCell(host string) string {
+	if t.width == 0 {
+		return printable(host)
+	}
+	return cut(printable(host), hostMost)
+}
+
+func (t *logTable) channelCell(channel string) string {
+	if t.width == 0 {
+		return printable(channel)
+	}
+	return cut(shortChannel(printable(channel)), channelMost)
+}
+
+// shortChannel returns a channel as a table shows it: of a file's long path what is nearest to the file, which tells the most.
+func shortChannel(channel string) string {
+	path, isFile := strings.CutPrefix(channel, report.FileChannel)
+	if !isFile || lipgloss.Width(channel) <= channelMost {
+		return channel
+	}
+	shortest := channel
+	for i, r := range path {
+		if i == 0 || r != '/' && r != '\\' {
+			continue
+		}
+		shortest = report.FileChannel + "…" + path[i:]
+		if lipgloss.Width(shortest) <= channelMost {
+			break
+		}
+	}
+	return shortest
 }
 
 func (t *logTable) print(line *store.LogLine) error {
 	t.lines++
-	t.widen(line.Host, line.Channel)
+	host, channel := t.hostCell(line.Host), t.channelCell(line.Channel)
 	var at time.Time
 	var level, event, text string
 	var style lipgloss.Style
@@ -74,14 +108,14 @@ func (t *logTable) print(line *store.LogLine) error {
 			event = strconv.FormatInt(r.Event, 10)
 		}
 	}
-	columns := strings.Join([]string{
-		at.Local().Format("2006-01-02 15:04:05"),
-		pad(cut(printable(line.Host), max(t.host, 1)), t.host),
-		pad(cut(printable(line.Channel), max(t.channel, 1)), t.channel),
-		style.Render(pad(printable(level), levelWidth)),
-		fmt.Sprintf("%*s", eventWidth, event),
-	}, strings.Repeat(" ", gap))
-	_, err := lipgloss.Fprintln(t.w, t.fit(columns, printable(text)))
+	cells := []string{at.Local().Format("2006-01-02 15:04:05"), widen(&t.host, host), widen(&t.channel, channel)}
+	if cell := widen(&t.level, printable(level)); cell != "" {
+		cells = append(cells, style.Render(cell))
+	}
+	if widen(&t.event, event); t.event > 0 {
+		cells = append(cells, fmt.Sprintf("%*s", t.event, event))
+	}
+	_, err := lipgloss.Fprintln(t.w, t.fit(strings.Join(cells, strings.Repeat(" ", gap)), printable(text)))
 	return err
 }
 
@@ -120,9 +154,11 @@ func plainText(text string) string {
 	}
 }
 
-// pad fills a cell with blanks.
-func pad(text string, width int) string {
-	return text + strings.Repeat(" ", max(width-lipgloss.Width(text), 0))
+// widen makes a column as wide as a cell of it needs, and returns the cell, filled with blanks.
+func widen(column *int, cell string) string {
+	width := lipgloss.Width(cell)
+	*column = max(*column, width)
+	return cell + strings.Repeat(" ", *column-width)
 }
 
 // levelStyle is how a level looks on a terminal.

@@ -72,6 +72,23 @@ func printLogs(w io.Writer, o *controller.Overview, now time.Time) {
 	}
 }
 
+// logName is a log of a host.
+type logName struct{ host, channel string }
+
+// unreadLogs returns the logs of which printLogs says why they can't be read. o may be nil.
+func unreadLogs(o *controller.Overview) map[logName]bool {
+	unread := make(map[logName]bool)
+	if o == nil {
+		return unread
+	}
+	for _, l := range o.Undone.Logs[:min(len(o.Undone.Logs), logsMost)] {
+		if l.Trouble != "" {
+			unread[logName{l.Host, l.Channel}] = true
+		}
+	}
+	return unread
+}
+
 // printServing says how a server that runs goes about its work.
 func printServing(w io.Writer, s *controller.Serving) {
 	for i, h := range s.Alone {

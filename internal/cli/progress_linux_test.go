@@ -46,7 +46,7 @@ func TestProgressLeavesTheTerminal(t *testing.T) {
 // TestStatusAsksTheTerminal prints onto a narrow terminal.
 func TestStatusAsksTheTerminal(t *testing.T) {
 	tty := newTerminal(t, 44)
-	if err := printStatus(tty.File, statusHosts()[:1], statusNow); err != nil {
+	if err := printStatus(tty.File, statusHosts()[:1], nil, statusNow); err != nil {
 		t.Fatal(err)
 	}
 	for _, line := range tty.Screen() {

@@ -53,7 +53,7 @@ func (c statusCommand) Run(ctx context.Context, env Env) error {
 	overview, unknown := controller.Inspect(ctx, cfg)
 	if c.JSON {
 		err = writeJSON(env.Stdout, statusResult{Hosts: statusJSON(hosts), Server: overview})
-	} else if err = printStatus(env.Stdout, hosts, time.Now()); err == nil {
+	} else if err = printStatus(env.Stdout, hosts, unreadLogs(overview), time.Now()); err == nil {
 		printOverview(env.Stdout, overview, time.Now())
 	}
 	if unknown != nil {
@@ -127,8 +127,9 @@ func selectHosts(hosts []store.HostStatus, names []string) ([]store.HostStatus, 
 	return selected, nil
 }
 
-// printStatus prints a table, as wide as w where that is a terminal, and below it what is wrong with each host in words.
-func printStatus(w io.Writer, hosts []store.HostStatus, now time.Time) error {
+// printStatus prints a table, as wide as w where that is a terminal, and below it what is wrong with each host in words: but
+// for the logs that are said to be unread elsewhere, with the reason.
+func printStatus(w io.Writer, hosts []store.HostStatus, unread map[logName]bool, now time.Time) error {
 	if err := printTable(w, hosts, now, widthOf(w)); err != nil {
 		return err
 	}
@@ -141,6 +142,9 @@ func printStatus(w io.Writer, hosts []store.HostStatus, now time.Time) error {
 		for _, a := range sorted(h.Alerts) {
 			if a.Statistic == alert.VisitFailed && h.Kind != "" {
 				continue // said already
+			}
+			if a.Statistic == report.LogsFailed && unread[logName{h.Host, a.Instance}] {
+				continue
 			}
 			words = append(words, fmt.Sprintf("%s: %s\n", printable(h.Host), alertInWords(a, now)))
 		}
@@ -185,11 +189,14 @@ func latest(h store.HostStatus, statistic string) string {
 func alertsOf(h store.HostStatus) string {
 	var names []string
 	for _, a := range sorted(h.Alerts) {
-		name := a.Statistic
-		if a.Instance != "" {
-			name += " " + printable(a.Instance)
+		switch {
+		case a.Statistic == report.LogsMatches:
+			names = append(names, shortChannel(printable(a.Instance)))
+		case a.Instance != "":
+			names = append(names, a.Statistic+" "+printable(a.Instance))
+		default:
+			names = append(names, a.Statistic)
 		}
-		names = append(names, name)
 	}
 	if len(names) > 2 {
 		names = append(names[:2], fmt.Sprintf("and %d more", len(names)-2))
@@ -198,12 +205,15 @@ func alertsOf(h store.HostStatus) string {
 }
 
 func alertInWords(a store.Alert, now time.Time) string {
+	since := fmt.Sprintf("limit %s, since %s (%s)", a.Limit, a.Since.Local().Format("2006-01-02 15:04:05"), ago(a.Since, now))
+	if a.Statistic == report.LogsMatches {
+		return fmt.Sprintf("%s of %s, %s\n    %s", count(int(a.Value), "record"), printable(a.Instance), since, printable(a.Text))
+	}
 	series := a.Statistic
 	if a.Instance != "" {
 		series += " " + printable(a.Instance)
 	}
-	words := fmt.Sprintf("%s is %s, limit %s, since %s (%s)", series, report.FormatValue(a.Value, a.Unit), a.Limit,
-		a.Since.Local().Format("2006-01-02 15:04:05"), ago(a.Since, now))
+	words := fmt.Sprintf("%s is %s, %s", series, report.FormatValue(a.Value, a.Unit), since)
 	if a.Text != "" {
 		words += ": " + printable(a.Text)
 	}

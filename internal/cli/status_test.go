@@ -9,6 +9,9 @@ import (
 
 	"charm.land/lipgloss/v2"
 
+	"muster/internal/controller"
+	"muster/internal/cursors"
+	"muster/internal/report"
 	"muster/internal/store"
 )
 
@@ -38,7 +41,7 @@ func statusHosts() []store.HostStatus {
 
 func TestPrintStatus(t *testing.T) {
 	var out bytes.Buffer
-	if err := printStatus(&out, statusHosts(), statusNow); err != nil {
+	if err := printStatus(&out, statusHosts(), nil, statusNow); err != nil {
 		t.Fatal(err)
 	}
 	lines := strings.Split(out.String(), "\n")
@@ -67,6 +70,40 @@ func TestPrintStatus(t *testing.T) {
 	}
 	if strings.ContainsAny(out.String(), "\x1b\u202e") {
 		t.Errorf("status lets control characters through:\n%q", out.String())
+	}
+}
+
+// What an alert says of logs is said once, and where it is known why a log can't be read, only there.
+func TestPrintStatusOfLogs(t *testing.T) {
+	o := &controller.Overview{}
+	o.Undone.Logs = []cursors.Concern{{Host: "dc1", Channel: "System", Trouble: report.TroubleDenied, Since: statusNow}}
+	hosts := []store.HostStatus{{Host: "dc1", Visited: statusNow, Alerts: []store.Alert{
+		{Statistic: report.LogsFailed, Instance: "System", Unit: "1", Value: 1, Limit: "above 0", Since: statusNow},
+		{Statistic: report.LogsFailed, Instance: "Application", Unit: "1", Value: 1, Limit: "above 0", Since: statusNow},
+		{
+			Statistic: report.LogsMatches, Instance: "file:/srv/www/shop.example.org/log/error.log, levels error", Unit: "1",
+			Value: 12, Limit: "above 10 within 10m", Since: statusNow, Text: "11:51:12 to 11:59:48 UTC; the last: a\u202eb",
+		},
+	}}}
+	var out bytes.Buffer
+	if err := printStatus(&out, hosts, unreadLogs(o), statusNow); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"logs.failed Application, logs.failed System, and 1 more\n",
+		"dc1: logs.failed Application is 1, limit above 0, since ",
+		"dc1: 12 records of file:/srv/www/shop.example.org/log/error.log, levels error, limit above 10 within 10m, since ",
+		"\n    11:51:12 to 11:59:48 UTC; the last: a\\u202eb\n",
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("status does not show %q:\n%s", want, out.String())
+		}
+	}
+	if strings.Contains(out.String(), "dc1: logs.failed System") {
+		t.Errorf("the trouble that is told elsewhere is told here, too:\n%s", out.String())
+	}
+	if got := alertsOf(store.HostStatus{Alerts: hosts[0].Alerts[2:]}); got != "file:…/error.log, levels error" {
+		t.Errorf("in the table: %q", got)
 	}
 }
 
@@ -136,7 +173,7 @@ func TestAlertsInWords(t *testing.T) {
 		alerts = append(alerts[1:], alerts[0])
 		var out bytes.Buffer
 		hosts := []store.HostStatus{{Host: "web1", Alerts: alerts}, {Host: "web2", Alerts: alerts[:1]}}
-		if err := printStatus(&out, hosts, statusNow); err != nil {
+		if err := printStatus(&out, hosts, nil, statusNow); err != nil {
 			t.Fatal(err)
 		}
 		if !strings.Contains(out.String(), "cpu.usage, disk.usage /, and 2 more") {

@@ -14,9 +14,11 @@ import (
 	"muster/internal/dburl"
 )
 
-func manual(t *testing.T) string {
+func manual(t *testing.T) string { return page(t, "configuration.md") }
+
+func page(t *testing.T, name string) string {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "configuration.md"))
+	text, err := os.ReadFile(filepath.Join("..", "..", "docs", name))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,9 +34,9 @@ func trusting() Environment {
 	return environment
 }
 
-// TestManualExamples runs every example of the manual through the parser and the schema.
+// TestManualExamples runs every example of the manual, and of the page on logs, through the parser and the schema.
 func TestManualExamples(t *testing.T) {
-	text := manual(t)
+	text := manual(t) + page(t, "logs.md")
 	var examples []string
 	for _, match := range regexp.MustCompile("(?ms)^```xml\n(.*?)^```$").FindAllStringSubmatch(text, -1) {
 		examples = append(examples, match[1])
@@ -44,7 +46,11 @@ func TestManualExamples(t *testing.T) {
 	}
 	// Single elements in the text and its tables.
 	for _, match := range regexp.MustCompile("`(<[a-z]+ [^`]*/>)`").FindAllStringSubmatch(text, -1) {
-		examples = append(examples, match[1])
+		example := match[1]
+		if strings.Contains(example, ` log="Security"`) {
+			example = `<logs channel="Security"/><host address="dc1" agent="yes"/>` + example
+		}
+		examples = append(examples, example)
 	}
 	folder := t.TempDir()
 	var paths []string

@@ -14,15 +14,17 @@ func LogAdvice(channel string, kind report.TroubleKind) string {
 	case report.TroubleDenied:
 		switch {
 		case isFile:
-			return "let the user who logs in read " + path + " and search its folder, by its group, which is often adm, or an access control list; " +
-				"where the client is installed, list the file beside it"
+			return "let the user who logs in read " + path + " and search its folder: by its group, which is often adm, or an access control list"
 		case channel == report.Journal:
 			return "add the user who logs in to the group systemd-journal, or adm where it may read the journal"
 		}
 		return "add the user who logs in to the local group \"Event Log Readers\""
 	case report.TroubleAbsent:
-		if isFile {
+		switch {
+		case isFile:
 			return "correct the path, or take this log out of the configuration for hosts that have no such file"
+		case channel == report.Journal:
+			return "take the journal out of the configuration for hosts that run no systemd; on others see Storage= in journald.conf"
 		}
 		return "correct the channel's name (wevtutil el lists them on Windows), or take it out for hosts that have none"
 	case report.TroubleQuery:

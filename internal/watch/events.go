@@ -176,7 +176,7 @@ func (c *counting) judge() []alert.Notice {
 		o := alert.Observation{
 			Host:       c.entry.Host,
 			Statistics: []report.Statistic{matches(rule.name, most.n)},
-			Reasons:    map[string]string{report.LogsMatches: rule.words(most, c.last[n])},
+			Reasons:    map[string]string{report.LogsMatches: words(most, c.last[n])},
 		}
 		all = append(all, c.watch.judgeMatches(c.entry.Host, rule, o, c.entry.Read)...)
 	}
@@ -245,15 +245,15 @@ func unread(r *report.Report, channel string) bool {
 	})
 }
 
-// words says what exceeded a limit, with the last of the records.
-func (r *eventRule) words(most burst, last []*report.Record) string {
+// words says when the records were that exceeded a limit, and what the last of them say. How many they are, and of which, stands
+// with the alert already.
+func words(most burst, last []*report.Record) string {
 	lines := make([]string, len(last))
 	for i, record := range last {
 		lines[i] = report.Visible(wordsOf(record), shownWords)
 	}
-	return fmt.Sprintf("%d records of %s within %s (limit %d), %s to %s UTC; the last: %s", most.n,
-		report.Visible(r.name, shownWords), config.FormatDuration(r.within), r.above,
-		most.first.Format("2006-01-02 15:04:05"), most.last.Format("15:04:05"), strings.Join(lines, " | "))
+	return fmt.Sprintf("%s to %s UTC; the last: %s", most.first.Format("2006-01-02 15:04:05"), most.last.Format("15:04:05"),
+		strings.Join(lines, " | "))
 }
 
 // wordsOf says of a record when it was, what it is, and what is in it.

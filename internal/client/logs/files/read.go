@@ -20,14 +20,14 @@ type reading struct {
 	ctx    context.Context //nolint:containedctx // of this one reading
 	q      *logs.Query
 	path   string
-	fence  *Fence
+	fence  Fence
 	files  []entry // the log's, the oldest first
 	answer report.Logs
 	broken error // why a compressed file that was read can't be unpacked to its end
 }
 
 // readOnce makes one attempt. On an error nothing is to be believed of the answer.
-func readOnce(ctx context.Context, q *logs.Query, path string, fence *Fence) (report.Logs, error) {
+func readOnce(ctx context.Context, q *logs.Query, path string, fence Fence) (report.Logs, error) {
 	r := &reading{ctx: ctx, q: q, path: path, fence: fence, answer: unchanged(q, nil)}
 	if q.Cursor.Epoch == 0 {
 		err := r.first()

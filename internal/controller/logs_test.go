@@ -52,7 +52,9 @@ func (s *shelfTable) Delete(_ context.Context, key string) error {
 type logQueue struct {
 	most int // bytes; 0: any
 	full error
-	put  []entry.Logs
+
+	mu  sync.Mutex
+	put []entry.Logs
 }
 
 func (q *logQueue) Put(_ context.Context, entries ...queue.Entry) error {
@@ -67,7 +69,9 @@ func (q *logQueue) Put(_ context.Context, entries ...queue.Entry) error {
 		if err != nil {
 			return err
 		}
+		q.mu.Lock()
 		q.put = append(q.put, *l)
+		q.mu.Unlock()
 	}
 	return nil
 }

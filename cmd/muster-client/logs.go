@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"muster/internal/client/logs"
+	"muster/internal/client/logs/files"
 	"muster/internal/report"
 )
 
@@ -20,8 +21,9 @@ const maxList = 64 << 10
 
 // allowed returns the sources of an installed client, which reads no logs but those that an administrator has named in a file
 // beside it. Where there is no such file, it reads whatever its user may; as root that would be any file of the host, for
-// whoever has the key, so then it reads none.
-func allowed(program string, root bool, sources []logs.Source) []logs.Source {
+// whoever has the key, so then it reads none. Files that are named must be in the folders where they are named, and not
+// behind a link that somebody put there who may write to such a folder.
+func allowed(program string, root bool, sources func(files.Fence) []logs.Source) []logs.Source {
 	if extension := filepath.Ext(program); strings.EqualFold(extension, ".exe") {
 		program = strings.TrimSuffix(program, extension)
 	}
@@ -30,7 +32,7 @@ func allowed(program string, root bool, sources []logs.Source) []logs.Source {
 	why := fmt.Errorf("on this host the client reads only the logs that %s names: have its administrator add this one", list)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && !root:
-		return sources
+		return sources(nil)
 	case errors.Is(err, fs.ErrNotExist):
 		why = fmt.Errorf("an installed client that runs as root reads only the logs that %s names, and there is no such file", list)
 	case err != nil:
@@ -43,12 +45,23 @@ func allowed(program string, root bool, sources []logs.Source) []logs.Source {
 		Takes: func(channel string) bool { return !isNamed(channel) },
 		Read:  func(_ context.Context, q logs.Query) report.Logs { return refused(&q, why) },
 	}}
-	for _, source := range sources {
+	for _, source := range sources(folders(named)) {
 		takes := source.Takes
 		source.Takes = func(channel string) bool { return isNamed(channel) && takes(channel) }
 		limited = append(limited, source)
 	}
 	return limited
+}
+
+// folders returns those of the files among channels.
+func folders(channels []string) files.Fence {
+	fence := files.Fence{}
+	for _, channel := range channels {
+		if path, isFile := strings.CutPrefix(channel, report.FileChannel); isFile {
+			fence = append(fence, filepath.Dir(path))
+		}
+	}
+	return fence
 }
 
 // readList returns the channels in a list: one a line, and lines that begin with # are comments.

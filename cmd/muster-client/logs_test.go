@@ -8,11 +8,12 @@ import (
 	"testing"
 
 	"muster/internal/client/logs"
+	"muster/internal/client/logs/files"
 	"muster/internal/report"
 )
 
 // everything is a source that reads each channel.
-func everything() []logs.Source {
+func everything(files.Fence) []logs.Source {
 	return []logs.Source{{
 		Takes: func(string) bool { return true },
 		Read:  func(_ context.Context, q logs.Query) report.Logs { return report.Logs{Channel: q.Channel} },
@@ -74,7 +75,7 @@ func TestInstalledClientReadsWhatIsAllowed(t *testing.T) {
 		{"long", false, "journal", "more than"},
 		{"folder", false, "journal", "can't be read"},
 	} {
-		sources := allowed(filepath.Join(folder, c.program), c.root, everything())
+		sources := allowed(filepath.Join(folder, c.program), c.root, everything)
 		switch trouble := read(t, sources, c.channel); {
 		case c.want == "" && trouble != "":
 			t.Errorf("%+v: %s", c, trouble)

@@ -96,13 +96,13 @@ func ownFolder() string {
 // logSources returns what the client reads logs with. One that a server put there reads what its user may.
 func logSources(uploaded bool) []logs.Source {
 	if uploaded {
-		return all.Sources()
+		return all.Sources(nil)
 	}
 	program, err := os.Executable()
 	if err != nil {
 		return nil // where the list would be nobody knows
 	}
-	return allowed(program, os.Geteuid() == 0, all.Sources())
+	return allowed(program, os.Geteuid() == 0, all.Sources)
 }
 
 func status(err error) int {

@@ -304,6 +304,17 @@ func installed(t *testing.T) string {
 	return path
 }
 
+// named copies the program into a folder of its own, under a name.
+func named(t *testing.T, name string) string {
+	t.Helper()
+	deployed := installed(t)
+	path := filepath.Join(filepath.Dir(deployed), name)
+	if err := os.Rename(deployed, path); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
 func TestTheReportLiesBesideTheProgram(t *testing.T) {
 	path := installed(t)
 	request := newRequest()

@@ -193,6 +193,13 @@ func TestWhichLogsTheProgramReads(t *testing.T) {
 	want("installed, without a list", program, !root, !root)
 	letRead(t, named)
 	want("installed, with a list", program, true, false)
+	if err := os.Remove(named); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(other, named); err != nil {
+		t.Fatal(err)
+	}
+	want("installed, with a list, and a link to what is not in it", program, false, false)
 }
 
 // peakOf returns the most memory that a client with a request has had, in bytes.

@@ -12,17 +12,6 @@ import (
 	"muster/internal/testserver"
 )
 
-// named copies the program into a folder of its own, under a name.
-func named(t *testing.T, name string) string {
-	t.Helper()
-	deployed := installed(t)
-	path := filepath.Join(filepath.Dir(deployed), name)
-	if err := os.Rename(deployed, path); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
 // changes are the calls of the system that change a file system by a path, in the words of strace.
 const changes = "creat,mkdir,mkdirat,rmdir,unlink,unlinkat,rename,renameat,renameat2,link,linkat,symlink,symlinkat,mknod,mknodat," +
 	"chmod,fchmod,fchmodat,chown,fchown,lchown,fchownat,truncate,ftruncate,utimensat,utimes,setxattr,lsetxattr,fsetxattr," +

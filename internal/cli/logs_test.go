@@ -18,7 +18,6 @@ import (
 	"charm.land/lipgloss/v2"
 
 	"muster/internal/config"
-	"muster/internal/events"
 	"muster/internal/report"
 	"muster/internal/store"
 )
@@ -42,14 +41,7 @@ func newLogsPlace(t *testing.T) *logsPlace {
 		t.Fatal(err)
 	}
 	var err error
-	p.store, err = store.Open(t.Context(), store.Options{URL: "sqlite:" + filepath.Join(folder, "m.db"), Logger: slog.New(slog.DiscardHandler),
-		Logon: func(channel string, r *report.Record) store.Logon {
-			l, ok := events.LogonOf(channel, r)
-			if !ok {
-				return store.Logon{}
-			}
-			return store.Logon{Outcome: l.Outcome, Account: l.User, Address: l.Address}
-		}})
+	p.store, err = store.Open(t.Context(), store.Options{URL: "sqlite:" + filepath.Join(folder, "m.db"), Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

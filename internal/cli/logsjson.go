@@ -17,9 +17,7 @@ type jsonLines struct {
 }
 
 func newJSONLines(w io.Writer) *jsonLines {
-	encoder := json.NewEncoder(w)
-	encoder.SetEscapeHTML(false)
-	return &jsonLines{encoder: encoder}
+	return &jsonLines{encoder: newEncoder(w)}
 }
 
 func (j *jsonLines) shown() int { return j.lines }

@@ -62,7 +62,7 @@ type Options struct {
 	Version   string         // of the client, for the report
 	Directory string         // where a file that the request asks for is made: the client's own folder; empty: nothing is written
 	Sources   []stats.Source // what there is to read: stats.Sources()
-	Logs      []logs.Source  // the logs that there are: all.Sources()
+	Logs      []logs.Source  // the logs that there are: all.Sources(…)
 }
 
 // Run makes one pass and returns when the report is delivered or cannot be. It ends early, and promptly, when ctx or

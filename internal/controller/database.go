@@ -32,7 +32,7 @@ func newDatabase(c *config.Config, log *slog.Logger, now func() time.Time) (*dat
 		return nil, fmt.Errorf("%w: database: %w", ErrConfiguration, err)
 	}
 	d := &database{
-		options: store.Options{URL: c.Database.URL, Password: c.Database.Password.Reveal(), Logger: log, Logon: logonOf},
+		options: store.Options{URL: c.Database.URL, Password: c.Database.Password.Reveal(), Logger: log},
 		keep:    c.Database.Keep,
 		now:     now,
 		log:     log,

@@ -25,6 +25,8 @@ const (
 	// pauseAt and resumeAt are the shares of the queue, in percent, from which on no logs are asked for, and below which they
 	// are again: they can wait on their hosts, and reports can't.
 	pauseAt, resumeAt = 75, 70
+	// toldGaps is how many gaps of a channel are logged of one part: a host may make up as many as a report can have.
+	toldGaps = 5
 )
 
 // logbook brings log records from the visits into the queue, and moves the cursors.
@@ -169,9 +171,12 @@ func (h *hostLogs) tell(ctx context.Context, p *visit.Part, l *report.Logs, befo
 		}
 		log.Log(ctx, level, "an epoch of a log began: its records are numbered anew", "epoch", l.Epoch, "why", l.Why)
 	}
-	for _, g := range l.Gaps {
+	for _, g := range l.Gaps[:min(len(l.Gaps), toldGaps)] {
 		log.WarnContext(ctx, "log records were gone before they were read", "epoch", g.Epoch, "first", g.First, "last", g.Last,
 			"possible", g.Possible, "why", g.Reason)
+	}
+	if further := len(l.Gaps) - toldGaps; further > 0 {
+		log.WarnContext(ctx, "further log records were gone before they were read: muster logs shows them", "gaps", further)
 	}
 	switch {
 	case l.Trouble != nil && l.Trouble.Kind != before.Trouble:

@@ -192,6 +192,24 @@ func TestWhatAPartBringsIsKeptBeforeTheCursorMoves(t *testing.T) {
 	}
 }
 
+// A host that tells of gaps without end fills the database with them, as it could with records, but not the log.
+func TestGapsWithoutEndAreLoggedInFewLines(t *testing.T) {
+	b := newBook(t)
+	l := records("journal", 5, 1, 1)
+	for i := range int64(report.MaxGaps) {
+		l.Gaps = append(l.Gaps, report.Gap{Epoch: 5, First: 2*i + 2, Reason: strings.Repeat("x", 200)})
+	}
+	if err := b.of(loggedHost("journal")).Keep(t.Context(), brought(l)); err != nil {
+		t.Fatal(err)
+	}
+	if log := b.logged(); strings.Count(log, "gone before they were read") != toldGaps+1 || !strings.Contains(log, "gaps=95") {
+		t.Errorf("it logs\n%s", log)
+	}
+	if kept := b.queue.put[0].Channels[0].Gaps; len(kept) != report.MaxGaps {
+		t.Errorf("%d gaps are kept", len(kept))
+	}
+}
+
 func TestAnEpochThatIsNotReservedIsNotPut(t *testing.T) {
 	b := newBook(t)
 	logs := b.of(loggedHost("x"))

@@ -143,7 +143,7 @@ func data(r *report.Record) string {
 		if f.Name != "" {
 			b.WriteString(f.Name + "=")
 		}
-		b.WriteString(f.Value[:min(len(f.Value), maxLine)])
+		b.WriteString(head(f.Value, maxLine))
 		if b.Len() > maxLine {
 			break
 		}
@@ -154,13 +154,20 @@ func data(r *report.Record) string {
 // oneLine returns text on one line, cut where it is too long.
 func oneLine(text string) string {
 	const mark = "…"
-	text = strings.Join(strings.Fields(text[:min(len(text), 8*maxLine)]), " ")
+	text = strings.Join(strings.Fields(head(text, 8*maxLine)), " ")
 	if len(text) <= maxLine {
 		return text
 	}
-	end := maxLine - len(mark)
-	for end > 0 && !utf8.RuneStart(text[end]) {
-		end--
+	return head(text, maxLine-len(mark)) + mark
+}
+
+// head returns what a text begins with, at most so many bytes, without a character that they would cut.
+func head(text string, most int) string {
+	if len(text) <= most {
+		return text
 	}
-	return text[:end] + mark
+	for most > 0 && !utf8.RuneStart(text[most]) {
+		most--
+	}
+	return text[:most]
 }

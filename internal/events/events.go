@@ -106,6 +106,11 @@ func auditAt(page string, id int64, name, meaning, form string) Event {
 	return Event{ID: id, Channel: "Security", Provider: auditing, Name: name, Meaning: meaning, Link: pages + page, form: form}
 }
 
+// has reports whether a record has a field of this name, whatever its value.
+func has(r *report.Record, name string) bool {
+	return slices.ContainsFunc(r.Data, func(f report.Field) bool { return f.Name == name })
+}
+
 // field returns the value of the first field of this name, or "". Windows writes "-" where it has none.
 func field(r *report.Record, name string) string {
 	for i := range r.Data {

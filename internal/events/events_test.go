@@ -224,3 +224,17 @@ func TestRealLogons(t *testing.T) {
 		t.Errorf("%d failed, %d accepted", failed, accepted)
 	}
 }
+
+// Long texts with much white space are cut, but no character is.
+func TestDescribeCutsNoCharacter(t *testing.T) {
+	for _, most := range []int{maxLine, 8 * maxLine} {
+		for before := most - 4; before <= most; before++ {
+			text := strings.Repeat("a"+strings.Repeat(" ", 99), 100)[:before] + "😀ä😀"
+			for _, r := range []*report.Record{{Message: text}, {Data: []report.Field{{Name: "x", Value: text}, {Value: "y"}}}} {
+				if line := Describe(r); !utf8.ValidString(line) || len(line) > maxLine {
+					t.Fatalf("%d bytes before it: %q", before, line)
+				}
+			}
+		}
+	}
+}

@@ -21,35 +21,28 @@ type Logon struct {
 	Method  string // how: "password", "publickey", "remote desktop", "network", "Kerberos", "sudo" …
 }
 
-// LogonOf returns what a record of a channel says of a logon; false where it is about something else, or is not the one
+// LogonOf returns what a record of a channel says of a logon; an empty one and false where it is about something else, or is not the one
 // record of an attempt that counts (see the package's comment). What the machine itself does is not a logon: accepted ones
 // of Windows' own accounts (SYSTEM, LOCAL SERVICE, NETWORK SERVICE, those of windows and fonts).
 //
 // A line of a file is believed as it stands. Of the journal, which knows who wrote a line, one of sshd or PAM is believed
-// where the program's own account or file could have written it.
-func LogonOf(channel string, r *report.Record) (Logon, bool) {
-	l, ok := logonOf(channel, r)
+// where the program's own account or file could have written it. Of Windows, where anybody may write events in any
+// provider's name, but without names for their data, one is believed that has the data of the audit.
+func LogonOf(channel string, r *report.Record) (l Logon, ok bool) {
+	switch {
+	case channel == report.Journal || strings.HasPrefix(channel, report.FileChannel):
+		l, ok = unixLogon(program(r.Source), r.Message)
+		ok = ok && genuine(channel, r)
+	case strings.EqualFold(r.Source, "OpenSSH"): // as Windows has it: the line is in the data
+		l, ok = unixLogon(program(field(r, "process")), field(r, "payload"))
+	case strings.EqualFold(r.Source, auditing):
+		l, _, ok = windowsLogon(r)
+		ok = ok && l.Outcome != "" && has(r, "TargetUserName") && !ofMachine(r, l) && !repeated(r)
+	}
 	if !ok {
 		return Logon{}, false
 	}
 	return l, true
-}
-
-func logonOf(channel string, r *report.Record) (Logon, bool) {
-	switch {
-	case channel == report.Journal || strings.HasPrefix(channel, report.FileChannel):
-		if r.Message == "" {
-			return Logon{}, false
-		}
-		l, ok := unixLogon(program(r.Source), r.Message)
-		return l, ok && genuine(r)
-	case strings.EqualFold(r.Source, "OpenSSH"): // as Windows has it: the line is in the data
-		return unixLogon(program(field(r, "process")), field(r, "payload"))
-	case !strings.EqualFold(r.Source, auditing):
-		return Logon{}, false
-	}
-	l, _, ok := windowsLogon(r)
-	return l, ok && l.Outcome != "" && !ofMachine(r, l) && !repeated(r)
 }
 
 // windowsLogon reads the events of logons, and why one failed. Outcome is empty where it was no decision.

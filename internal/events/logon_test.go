@@ -132,6 +132,37 @@ func TestLogonsOfTheJournalAreGenuine(t *testing.T) {
 	}
 }
 
+// Whoever sends more than a record holds may have the user's id left out of it.
+func TestALogonOfTheJournalWithoutItsUserIsNotBelieved(t *testing.T) {
+	r := line("sshd", "Accepted password for root from 192.0.2.7 port 5555 ssh2", report.Field{Name: "A", Value: "b"})
+	r.Altered = true
+	if l, ok := LogonOf("journal", r); ok {
+		t.Errorf("got %+v", l)
+	}
+	if _, ok := LogonOf("file:/var/log/auth.log", r); !ok {
+		t.Error("a line of a file, which never says who wrote it, is not believed")
+	}
+}
+
+// A syslog line with structured data can have any names in it: in a file they are the program's own.
+func TestALineOfAFileIsNotHeldToTheJournalsFields(t *testing.T) {
+	r := line("sshd", "Failed password for root from 192.0.2.7 port 5555 ssh2", report.Field{Name: "_UID", Value: "1000"})
+	if _, ok := LogonOf("file:/var/log/auth.log", r); !ok {
+		t.Error("it is not believed")
+	}
+}
+
+// Anybody may write events to the channel Application in the name of any provider. Their data have no names then.
+func TestLogonsOfWindowsAreTheAudits(t *testing.T) {
+	for _, id := range []int64{4624, 4625, 4768, 4771, 4776} {
+		for _, data := range [][]string{nil, {"", "root"}, {"IpAddress", "192.0.2.7", "Status", "0xc000006d"}} {
+			if l, ok := LogonOf("Application", security(id, data...)); ok {
+				t.Errorf("%d with %q: %+v", id, data, l)
+			}
+		}
+	}
+}
+
 // security is a record of the Windows audit with these names and values.
 func security(id int64, data ...string) *report.Record {
 	r := &report.Record{ID: 1, Event: id, Source: "Microsoft-Windows-Security-Auditing", Computer: "srv1.corp.example"}

@@ -13,10 +13,11 @@ func program(source string) string {
 }
 
 // genuine says of a line of the journal whether a program of that name may have written it. The journal adds the fields that
-// begin with "_" itself: anybody may call himself sshd, but not be root, or run the system's file of the name.
-func genuine(r *report.Record) bool {
+// begin with "_" itself: anybody may call himself sshd, but not be root, or run the system's file of the name. Where
+// something of a record was left out that may have been the user's id. A line of a file says nothing of who wrote it.
+func genuine(channel string, r *report.Record) bool {
 	uid := field(r, "_UID")
-	if uid == "" || uid == "0" {
+	if channel != report.Journal || uid == "" && !r.Altered || uid == "0" {
 		return true
 	}
 	file := field(r, "_EXE")

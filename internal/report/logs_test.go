@@ -412,3 +412,25 @@ func TestTheDocumentMayBeOverwritten(t *testing.T) {
 	}
 	same(t, r, withLogs())
 }
+
+// What a report takes when it is read is bounded by its size, whatever a host makes of it.
+func TestManyAndFewDataByTurns(t *testing.T) {
+	var b strings.Builder
+	fmt.Fprintf(&b, `<report xmlns="%s" version="1" visit="v" host="h" client="c" os="linux" arch="amd64" hostname="x" time="2026-01-01T00:00:00Z">`+
+		`<statistics/><failures/><logs><log channel="a" epoch="1" record="2000">`, Namespace)
+	for i := range 2000 {
+		fmt.Fprintf(&b, `<record id="%d" time="2026-01-01T00:00:00Z">%s</record>`, i+1, strings.Repeat("<data/>", 1+i%2*(MaxFields-1)))
+	}
+	b.WriteString(`</log></logs></report>`)
+	r, err := Parse([]byte(b.String()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	room := 0
+	for i := range r.Logs[0].Records {
+		room += cap(r.Logs[0].Records[i].Data)
+	}
+	if most := 2 * 1000 * (MaxFields + 1); room > most {
+		t.Errorf("there is room for %d data, want at most %d", room, most)
+	}
+}

@@ -7,6 +7,10 @@ import (
 	"strings"
 )
 
+// mostLikely bounds how many data a record gets room for because the one before it has as many. A host whose records have
+// 200 and one by turns would have 200 kept for each.
+const mostLikely = 32
+
 // logsParser reads <logs>, and keeps count over all its channels.
 type logsParser struct {
 	*parser
@@ -265,7 +269,7 @@ func (p *logsParser) data(r *Record) error {
 		return err
 	}
 	if r.Data == nil {
-		r.Data = make([]Field, 0, max(1, len(p.before.Data)))
+		r.Data = make([]Field, 0, max(1, min(len(p.before.Data), mostLikely)))
 	}
 	r.Data = append(r.Data, f)
 	return nil

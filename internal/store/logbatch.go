@@ -21,10 +21,7 @@ const (
 
 // logonOf is what package events knows of a record.
 func logonOf(channel string, r *report.Record) Logon {
-	l, ok := events.LogonOf(channel, r)
-	if !ok {
-		return Logon{}
-	}
+	l, _ := events.LogonOf(channel, r) // empty where it is about something else
 	return Logon{Outcome: l.Outcome, Account: l.User, Address: l.Address}
 }
 
@@ -42,12 +39,14 @@ type logBatch struct {
 func newLogBatch(logs []Logs, logon func(channel string, r *report.Record) Logon) (*logBatch, error) {
 	records, gaps := 0, 0
 	for i := range logs {
-		if err := checkLogs(&logs[i]); err != nil {
+		l := &logs[i]
+		if err := checkLogs(l); err != nil {
 			return nil, err
 		}
-		for j := range logs[i].Channels {
-			records += len(logs[i].Channels[j].Records)
-			gaps += len(logs[i].Channels[j].Gaps)
+		for j := range l.Channels {
+			c := &l.Channels[j]
+			records += len(c.Records)
+			gaps += len(c.Gaps)
 		}
 	}
 	b := &logBatch{rows: make([]logRow, 0, records), gaps: make([]gapRow, 0, gaps)}

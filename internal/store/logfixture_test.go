@@ -51,7 +51,7 @@ func securityRecord(computer string, id int64, at time.Time) report.Record {
 
 // securityLogon says of a record of securityRecord what package events would.
 func securityLogon(_ string, r *report.Record) Logon {
-	outcome := ""
+	var outcome string
 	switch r.Event {
 	case 4624:
 		outcome = LogonAccepted

@@ -51,8 +51,8 @@ func fullPart() Logs {
 
 func testLogColumns(t *testing.T, x *target) {
 	o := x.fresh(t)
-	o.Logon = securityLogon
 	s := openStore(t, o)
+	s.logon = securityLogon
 	p := fullPart()
 	saveLogs(t, s, p)
 	got := read(t, s, LogQuery{Raw: true, Gaps: true})

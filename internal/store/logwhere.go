@@ -147,7 +147,8 @@ func eventsAre(events report.Events) where {
 	return w
 }
 
-func keys(texts []string, limit int) []string {
+// keys returns what texts are in a column of so many characters.
+func keys(texts []string, limit int) []string { //nolint:unparam // the columns' limits, which are alike for now
 	all := make([]string, len(texts))
 	for i, text := range texts {
 		all[i] = key(text, limit)
@@ -167,7 +168,8 @@ type arm struct {
 // arms returns the ranges of indexes, each in the order of time, that hold all that a query wants: of each host, of each
 // event, of logons, or of all.
 func (q *LogQuery) arms() []arm {
-	index, column, values := "", "", []any(nil)
+	var index, column string
+	var values []any
 	switch ids, few := fewEvents(q.Events); {
 	case len(q.Hosts) > 0 && len(q.Hosts) <= armsMost:
 		hosts := keys(q.Hosts, maxHost)

@@ -24,9 +24,6 @@ type Options struct {
 	// AsIs opens a database for looking at it: it is neither created nor migrated. Unless Version says that it has this
 	// program's version, nothing but Verify, Backup and Close may be called.
 	AsIs bool
-
-	// Logon is what a log record of a channel says of somebody who logged in; nil: what package events knows.
-	Logon func(channel string, r *report.Record) Logon
 }
 
 // Store is the database handler; safe for concurrent use.
@@ -36,8 +33,8 @@ type Store struct {
 	db     *gorm.DB
 	log    *slog.Logger
 	known  *knownSeries
-	logon  func(channel string, r *report.Record) Logon
-	turn   chan struct{} // holds one token while somebody writes; nil where the engine has many writers
+	logon  func(channel string, r *report.Record) Logon // logonOf
+	turn   chan struct{}                                // holds one token while somebody writes; nil where the engine has many writers
 
 	timeout time.Duration // of one attempt of a transaction, and of one read
 	steps   pruneSteps
@@ -71,9 +68,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		_ = pool.Close()
 		return nil, err
 	}
-	if s.logon = o.Logon; s.logon == nil {
-		s.logon = logonOf
-	}
+	s.logon = logonOf
 	return s, nil
 }
 

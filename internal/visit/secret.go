@@ -53,6 +53,20 @@ type covered struct {
 func (c *covered) Error() string { return c.text }
 func (c *covered) Unwrap() error { return c.err }
 
+// hideWords takes the password out of what a host says of its logs beside their records.
+func (s secret) hideWords(answers []report.Logs) {
+	for i := range answers {
+		l := &answers[i]
+		l.Why = s.hide(l.Why)
+		for j := range l.Gaps {
+			l.Gaps[j].Reason = s.hide(l.Gaps[j].Reason)
+		}
+		if l.Trouble != nil {
+			l.Trouble.Text = s.hide(l.Trouble.Text)
+		}
+	}
+}
+
 // leastInRecords is the length, in bytes, from which a password is looked for in log records. They are evidence, and hold
 // whatever anybody typed: a short password is a word of theirs, which would be gone from all of them.
 const leastInRecords = 8

@@ -60,6 +60,7 @@ func (a *attempt) decode(document []byte, request *report.Request) (*report.Repo
 	for i := range r.Failures {
 		r.Failures[i].Reason = a.secret.hide(r.Failures[i].Reason)
 	}
+	a.secret.hideWords(r.Logs)
 	a.secret.hideRecords(r.Logs)
 	return r, nil
 }

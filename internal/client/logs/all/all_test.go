@@ -17,7 +17,7 @@ func TestEachChannelHasItsReader(t *testing.T) {
 		"Microsoft-Windows-TerminalServices-Gateway/Operational": runtime.GOOS == "windows",
 	} {
 		readers := 0
-		for _, source := range all.Sources() {
+		for _, source := range all.Sources(nil) {
 			if source.Read == nil {
 				t.Fatal("there is a reader that does not read")
 			}

@@ -144,7 +144,7 @@ func (o *opened) seek(offset int64) (int64, error) {
 			return 0, err
 		}
 	}
-	before, err := o.upTo(int(max(0, offset-o.at)))
+	before, err := o.upTo(int(min(max(0, offset-o.at), sample))) // more is lacking where the content ends before
 	o.before = before
 	return o.at, err
 }

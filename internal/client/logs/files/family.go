@@ -2,6 +2,9 @@ package files
 
 import (
 	"cmp"
+	"errors"
+	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -46,22 +49,26 @@ func listing(path string) ([]entry, error) {
 		return nil, err
 	}
 	var rotated []entry
-	seen := []string{live.id}
+	seen := map[string]bool{live.id: true}
 	for _, name := range names(path) {
 		found, err := rotatedFiles(name)
 		if err != nil {
 			return nil, err
 		}
 		for _, e := range found {
-			if strings.HasPrefix(e.id, unknownFile) || !slices.Contains(seen, e.id) { // the same file may have two names
-				seen = append(seen, e.id)
+			if strings.HasPrefix(e.id, unknownFile) || !seen[e.id] { // the same file may have two names
+				seen[e.id] = true
 				rotated = append(rotated, e)
 			}
 		}
 	}
+	paths := make(map[string]bool, len(rotated))
+	for i := range rotated {
+		paths[rotated[i].path] = true
+	}
 	rotated = slices.DeleteFunc(rotated, func(e entry) bool {
 		plain := strings.TrimSuffix(e.path, e.packed) // it is being compressed, and whole as long as it is there
-		return e.packed != "" && slices.ContainsFunc(rotated, func(o entry) bool { return o.path == plain })
+		return e.packed != "" && paths[plain]
 	})
 	byAge(rotated)
 	if there {
@@ -107,38 +114,63 @@ func names(path string) []pattern {
 	return all
 }
 
+// mostRotated bounds how many rotated files there may be: what is known of each is held in memory.
+const mostRotated = 100_000
+
+// rotatedFiles returns the rotated files of a name, by their names. Of a folder's other files, of which there may be
+// millions, it keeps nothing.
 func rotatedFiles(name pattern) ([]entry, error) {
 	folder, base := filepath.Split(name.path)
-	list, err := os.ReadDir(folder)
+	f, err := os.Open(folder)
 	if err != nil {
-		return nil, nil //nolint:nilerr // the live file can be read all the same
+		return nil, nil // the live file can be read all the same
 	}
+	defer f.Close()
 	var found []entry
-	for _, item := range list {
-		digits, packed, ok := rotatedName(base, item.Name(), name.alike)
-		if !ok || !item.Type().IsRegular() { // a link would be a second name of the file behind it
-			continue
-		}
-		path := filepath.Join(folder, item.Name())
-		info, err := item.Info()
-		if os.IsNotExist(err) {
-			return nil, errMoved
+	for {
+		list, err := f.ReadDir(1000)
+		if errors.Is(err, io.EOF) {
+			break
 		}
 		if err != nil {
-			return nil, err
+			return nil, nil // likewise
 		}
-		id, err := identify(path, info)
-		if os.IsNotExist(err) {
-			return nil, errMoved
+		for _, item := range list {
+			digits, packed, ok := rotatedName(base, item.Name(), name.alike)
+			if !ok || !item.Type().IsRegular() { // a link would be a second name of the file behind it
+				continue
+			}
+			if len(found) == mostRotated {
+				return nil, fmt.Errorf("%s has more than %d files beside it that look as if they were rotated from it", name.path, mostRotated)
+			}
+			e, err := rotatedFile(filepath.Join(folder, item.Name()), item)
+			if err != nil {
+				return nil, err
+			}
+			e.id, e.packed, e.digits = e.id+packed, packed, digits
+			found = append(found, e)
 		}
-		if err != nil {
-			id = unknownFile
-		}
-		found = append(found, entry{
-			path: path, id: id + packed, written: info.ModTime(), packed: packed, digits: digits,
-		})
 	}
+	slices.SortFunc(found, func(a, b entry) int { return strings.Compare(a.path, b.path) })
 	return found, nil
+}
+
+func rotatedFile(path string, item os.DirEntry) (entry, error) {
+	info, err := item.Info()
+	if os.IsNotExist(err) {
+		return entry{}, errMoved
+	}
+	if err != nil {
+		return entry{}, err
+	}
+	id, err := identify(path, info)
+	if os.IsNotExist(err) {
+		return entry{}, errMoved
+	}
+	if err != nil {
+		id = unknownFile
+	}
+	return entry{path: path, id: id, written: info.ModTime()}, nil
 }
 
 // rotatedName reports whether a file of that name is a rotated one of base, and returns the numbers in its name.

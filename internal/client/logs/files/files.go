@@ -16,7 +16,8 @@
 //     the file was rotated away before its end was read.
 //   - The same reading made twice gives the same ids, whatever was rotated in between.
 //
-// What it refuses: whatever is not a regular file behind its links, without opening it. What it bounds: of one line
+// What it refuses: whatever is not a regular file behind its links, without opening it, and what is not within its Fence,
+// without reading it. What it bounds: of one line
 // report.MaxRaw bytes are kept, in memory too; the rest of a longer one is passed over, and the record is marked. Bytes of
 // NUL at the beginning of a line, of which a file is full that was truncated under a writer who did not notice, are
 // passed over likewise. Empty lines are no records.
@@ -49,11 +50,11 @@ const settle = 5 * time.Second
 // attempts is how often a reading begins anew because files were renamed or truncated under it.
 const attempts = 20
 
-// Source returns the reader of files.
-func Source() logs.Source {
+// Source returns the reader of files within a fence.
+func Source(fence Fence) logs.Source {
 	return logs.Source{
 		Takes: func(channel string) bool { return strings.HasPrefix(channel, report.FileChannel) },
-		Read:  Read,
+		Read:  func(ctx context.Context, q logs.Query) report.Logs { return read(ctx, q, fence) },
 	}
 }
 
@@ -61,7 +62,9 @@ func Source() logs.Source {
 var errMoved = errors.New("the files were renamed or truncated while they were read")
 
 // Read reads the file that the query's channel names; see logs.Reader. The events of its filter do not apply.
-func Read(ctx context.Context, q logs.Query) report.Logs {
+func Read(ctx context.Context, q logs.Query) report.Logs { return read(ctx, q, nil) }
+
+func read(ctx context.Context, q logs.Query, fence Fence) report.Logs {
 	q.Filter.Events = nil
 	path, err := pathOf(q.Channel)
 	if err != nil {
@@ -69,7 +72,7 @@ func Read(ctx context.Context, q logs.Query) report.Logs {
 	}
 	for range attempts {
 		var answer report.Logs
-		answer, err = readOnce(ctx, &q, path)
+		answer, err = readOnce(ctx, &q, path, fence)
 		if err == nil {
 			return answer
 		}

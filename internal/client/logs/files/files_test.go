@@ -281,7 +281,7 @@ func (i *interrupted) Err() error {
 // A short file is no copy of a longer one that begins otherwise.
 
 func TestSource(t *testing.T) {
-	source := files.Source()
+	source := files.Source(nil)
 	if !source.Takes("file:/var/log/auth.log") || source.Takes("journal") || source.Takes("Security") || source.Read == nil {
 		t.Error("it takes what it should not")
 	}

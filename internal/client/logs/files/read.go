@@ -20,14 +20,15 @@ type reading struct {
 	ctx    context.Context //nolint:containedctx // of this one reading
 	q      *logs.Query
 	path   string
+	fence  Fence
 	files  []entry // the log's, the oldest first
 	answer report.Logs
 	broken error // why a compressed file that was read can't be unpacked to its end
 }
 
 // readOnce makes one attempt. On an error nothing is to be believed of the answer.
-func readOnce(ctx context.Context, q *logs.Query, path string) (report.Logs, error) {
-	r := &reading{ctx: ctx, q: q, path: path, answer: unchanged(q, nil)}
+func readOnce(ctx context.Context, q *logs.Query, path string, fence Fence) (report.Logs, error) {
+	r := &reading{ctx: ctx, q: q, path: path, fence: fence, answer: unchanged(q, nil)}
 	if q.Cursor.Epoch == 0 {
 		err := r.first()
 		return r.answer, err
@@ -49,7 +50,7 @@ func readOnce(ctx context.Context, q *logs.Query, path string) (report.Logs, err
 		return r.answer, err
 	}
 	if there && live.id == at.file {
-		o, err := live.open()
+		o, err := r.open(live)
 		if err != nil {
 			return r.answer, err
 		}
@@ -125,7 +126,7 @@ func (r *reading) goOnFrom(index int, o *opened, at position, fit match) error {
 // file could not be looked at that might be it.
 func (r *reading) holder(at position) (index int, fit match, o *opened, refused error) {
 	for _, i := range r.likely(at) {
-		candidate, err := r.files[i].open()
+		candidate, err := r.open(r.files[i])
 		if errors.Is(err, errMoved) {
 			return 0, other, o, err
 		}
@@ -176,7 +177,7 @@ func (r *reading) likely(at position) []int {
 // knows yet.
 func (r *reading) successor(index int) (next *opened, skipped []string, err error) {
 	for i := index + 1; i < len(r.files); i++ {
-		o, err := r.files[i].open()
+		o, err := r.open(r.files[i])
 		if errors.Is(err, errMoved) {
 			return nil, nil, err
 		}
@@ -224,7 +225,7 @@ func (r *reading) isBeingCopied(o *opened) (bool, error) {
 	if o.live || !live.live || o.packed != "" || r.settled(o) {
 		return false, nil
 	}
-	original, err := live.open()
+	original, err := r.open(live)
 	if err != nil {
 		if errors.Is(err, fs.ErrPermission) {
 			return false, nil

@@ -51,7 +51,7 @@ func (r *reading) firstAgain() (done bool, err error) {
 
 // with opens a file for a function.
 func (r *reading) with(index int, f func(*opened) (bool, error)) (bool, error) {
-	o, err := r.files[index].open()
+	o, err := r.open(r.files[index])
 	if err != nil {
 		return false, err
 	}
@@ -111,7 +111,7 @@ func (r *reading) wanted(o *opened, cutoff time.Time) (offset int64, found bool,
 // is no file yet, or an empty one, that is its beginning.
 func (r *reading) firstNow() error {
 	if n := len(r.files); n > 0 && r.files[n-1].live {
-		o, err := r.files[n-1].open()
+		o, err := r.open(r.files[n-1])
 		if err != nil {
 			return err
 		}
@@ -203,6 +203,9 @@ func lastLine(o *opened) (start, error) {
 		return start{}, err
 	}
 	from := o.at
+	if size-from > longest {
+		return start{}, errMoved // it was truncated since
+	}
 	last, err := o.upTo(int(size - from))
 	if err != nil {
 		return start{}, err

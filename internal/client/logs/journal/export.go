@@ -15,7 +15,15 @@ const (
 	maxKept   = 512 << 10 // bytes of all fields of an entry that are kept
 	maxFields = 1024      // of an entry
 	maxName   = 64        // bytes of a field's name, which is journald's own bound
+
+	// What journald says itself of an entry, above all who wrote it, has room beyond that: nobody is to get rid of it by
+	// writing more than is kept.
+	maxOwnFields = 64
+	maxOwnKept   = 64 << 10
 )
+
+// isOwn reports whether a field is one that programs can't write: systemd.journal-fields(7).
+func isOwn(name []byte) bool { return len(name) > 0 && name[0] == '_' }
 
 // field is one of an entry. Its parts are good until the next entry is read.
 type field struct{ name, value []byte }
@@ -27,6 +35,7 @@ type entry struct {
 
 	text []byte // what the fields are in
 	ends []int  // where in text each name and each value ends
+	room int    // how long text may become by the field that is being read
 }
 
 // parser reads journald's export format: https://systemd.io/JOURNAL_EXPORT_FORMATS. A field is a line NAME=value, or, where
@@ -76,6 +85,10 @@ func (p *parser) field(e *entry, line []byte, whole bool) error {
 		return fmt.Errorf("%w: it has the line %.100q", errForm, line)
 	}
 	kept := e.begin(name)
+	e.room = maxKept
+	if isOwn(name) {
+		e.room += maxOwnKept
+	}
 	if !text {
 		return p.binary(e, kept)
 	}
@@ -126,7 +139,11 @@ func (p *parser) binary(e *entry, kept bool) error {
 
 // begin takes the name of a field, and returns whether the entry has room for one.
 func (e *entry) begin(name []byte) bool {
-	if len(e.ends) >= 2*maxFields {
+	most := maxFields
+	if isOwn(name) {
+		most += maxOwnFields
+	}
+	if len(e.ends) >= 2*most {
 		e.cut = true
 		return false
 	}
@@ -137,7 +154,7 @@ func (e *entry) begin(name []byte) bool {
 
 // add takes a piece of the field's value, of which it had so many bytes already.
 func (e *entry) add(piece []byte, kept bool, had int) {
-	room := max(0, min(maxValue-had, maxKept-len(e.text)))
+	room := max(0, min(maxValue-had, e.room-len(e.text)))
 	if len(piece) > room {
 		piece, e.cut = piece[:room], true
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -51,7 +52,7 @@ func FuzzExport(f *testing.F) {
 				}
 				return
 			}
-			if len(e.fields) == 0 || len(e.fields) > maxFields || len(e.text) > maxKept+maxFields*maxName {
+			if len(e.fields) == 0 || len(e.fields) > maxFields+maxOwnFields || len(e.text) > maxKept+maxOwnKept+(maxFields+maxOwnFields)*maxName {
 				t.Fatalf("%d fields, %d bytes", len(e.fields), len(e.text))
 			}
 			if err := newParser(bytes.NewReader(written(&e))).next(&again); err != nil {
@@ -221,4 +222,36 @@ func BenchmarkRead(b *testing.B) {
 	b.ReportMetric(float64((endOurs-ours).Nanoseconds())/entries, "ours-ns/entry")
 	b.ReportMetric(float64((endTheirs-theirs).Nanoseconds())/entries, "journalctl-ns/entry")
 	b.ReportMetric(0, "ns/op")
+}
+
+// Whoever writes an entry of more fields, or larger ones, than are kept, does not get rid of what journald says of him.
+func TestWhatJournaldSaysIsKept(t *testing.T) {
+	many := strings.Builder{}
+	for i := range 2 * maxFields {
+		fmt.Fprintf(&many, "F%d=x\n", i)
+	}
+	for name, own := range map[string]string{
+		"many fields":      many.String(),
+		"as many as go":    many.String()[:strings.Index(many.String(), fmt.Sprintf("F%d=", report.MaxFields))],
+		"large fields":     strings.Repeat("F="+strings.Repeat("x", maxValue)+"\n", 10),
+		"many large names": strings.Repeat(strings.Repeat("F", maxName)+"="+strings.Repeat("<", 2000)+"\n", report.MaxFields),
+	} {
+		t.Run(name, func(t *testing.T) {
+			var e entry
+			text := "__CURSOR=s=ab;i=1\n__REALTIME_TIMESTAMP=3\nSYSLOG_IDENTIFIER=sshd\nMESSAGE=x\n" + own + "_EXE=/home/eve/sshd\n_UID=1000\n\n"
+			if err := newParser(strings.NewReader(text)).next(&e); err != nil {
+				t.Fatal(err)
+			}
+			m := maker{raw: true, users: map[string]string{"1000": "eve"}}
+			r := report.CleanRecord(m.record(&e, mark{"ab", 1, 3}))
+			if r.User != "eve" || !r.Altered {
+				t.Errorf("the user is %q, altered: %v", r.User, r.Altered)
+			}
+			for _, want := range []report.Field{{Name: "_EXE", Value: "/home/eve/sshd"}, {Name: "_UID", Value: "1000"}} {
+				if !slices.Contains(r.Data, want) {
+					t.Errorf("%v is not there", want)
+				}
+			}
+		})
+	}
 }

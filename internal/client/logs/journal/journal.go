@@ -54,7 +54,7 @@ import (
 
 // Options say where the journal is. The zero value is this machine's.
 type Options struct {
-	Program string   // the path of journalctl; empty: as found on PATH, in /usr/bin or in /bin
+	Program string   // the path of journalctl; empty: as found in /usr/bin, in /bin or on PATH
 	Folders []string // with journal files; empty: those of this machine below /var/log/journal and /run/log/journal
 }
 
@@ -71,7 +71,7 @@ func Reader(o Options) logs.Reader {
 			program = find()
 		}
 		if program == "" {
-			return trouble(q, report.TroubleAbsent, "there is no journalctl on this host, neither on PATH nor in /usr/bin or /bin: it has no journal of systemd")
+			return trouble(q, report.TroubleAbsent, "there is no journalctl on this host, neither in /usr/bin or /bin nor on PATH: it has no journal of systemd")
 		}
 		if len(folders) == 0 {
 			machine := machineID()

@@ -105,10 +105,24 @@ func (m *maker) record(e *entry, at mark) report.Record {
 	if r.Process == 0 {
 		r.Process = number([]byte(syslogID))
 	}
+	if len(r.Data) > report.MaxFields {
+		slices.SortStableFunc(r.Data, ownFirst) // the last ones are left out
+	}
 	if m.raw {
 		r.Raw = string(appendJSON(make([]byte, 0, len(e.text)+len(e.text)/4), e))
 	}
 	return r
+}
+
+// ownFirst orders what journald says itself before what programs say.
+func ownFirst(a, b report.Field) int {
+	switch own := strings.HasPrefix(a.Name, "_"); {
+	case own == strings.HasPrefix(b.Name, "_"):
+		return 0
+	case own:
+		return -1
+	}
+	return 1
 }
 
 // isData reports whether a field is among the record's data: all that programs send, and what journald adds of use. What

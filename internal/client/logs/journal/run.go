@@ -75,15 +75,16 @@ func (b *bounded) Write(p []byte) (int, error) {
 
 func (b *bounded) String() string { return strings.TrimSpace(b.Buffer.String()) }
 
-// find returns the path of journalctl, or "".
+// find returns the path of journalctl, or "". The system's own comes first: the client may run as root by a sudo that leaves
+// PATH to the user.
 func find() string {
-	if path, err := exec.LookPath("journalctl"); err == nil && filepath.IsAbs(path) {
-		return path
-	}
 	for _, path := range []string{"/usr/bin/journalctl", "/bin/journalctl"} {
 		if _, err := exec.LookPath(path); err == nil {
 			return path
 		}
+	}
+	if path, err := exec.LookPath("journalctl"); err == nil && filepath.IsAbs(path) {
+		return path
 	}
 	return ""
 }

@@ -296,3 +296,22 @@ func TestWriterWhoNeverStops(t *testing.T) {
 	k.readAll(dir)
 	k.once(map[string]int{"a": 10, "b": 10})
 }
+
+// A client that root runs, by a sudo that leaves PATH to the user, runs the system's journalctl and not the user's.
+func TestTheSystemsJournalctlComesFirst(t *testing.T) {
+	folder := t.TempDir()
+	own := filepath.Join(folder, "journalctl")
+	if err := os.WriteFile(own, []byte("#!/bin/sh\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", folder)
+	want := own
+	for _, path := range []string{"/bin/journalctl", "/usr/bin/journalctl"} {
+		if _, err := os.Stat(path); err == nil {
+			want = path
+		}
+	}
+	if got := find(); got != want {
+		t.Errorf("it runs %s, want %s", got, want)
+	}
+}

@@ -219,8 +219,21 @@ func TestAnEpochThatIsNotReservedIsNotPut(t *testing.T) {
 	if err := logs.Keep(t.Context(), brought(begun)); !errors.Is(err, queue.ErrUnavailable) || len(b.queue.put) != 0 {
 		t.Errorf("Keep: %v, %d entries", err, len(b.queue.put))
 	}
-	begun.Begun = "" // then the cursor alone can't be written, which loses nothing
-	if err := logs.Keep(t.Context(), brought(begun)); err != nil || len(b.queue.put) != 1 || !strings.Contains(b.logged(), "not on disk") {
+}
+
+// TestACursorThatIsNotOnDisk loses nothing, but no more is put until it is.
+func TestACursorThatIsNotOnDisk(t *testing.T) {
+	b := newBook(t)
+	logs := b.of(loggedHost("x"))
+	b.table.full = queue.ErrUnavailable
+	for i, wanted := range []error{nil, queue.ErrUnavailable} {
+		err := logs.Keep(t.Context(), brought(records("x", 9, int64(i+1), int64(i+1))))
+		if !errors.Is(err, wanted) || len(b.queue.put) != 1 || strings.Contains(b.logged(), "not on disk") != (i == 0) {
+			t.Errorf("Keep: %v, %d entries", err, len(b.queue.put))
+		}
+	}
+	b.table.full = nil
+	if err := logs.Keep(t.Context(), brought(records("x", 9, 2, 2))); err != nil || len(b.queue.put) != 2 {
 		t.Errorf("Keep: %v, %d entries", err, len(b.queue.put))
 	}
 }

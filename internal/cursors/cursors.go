@@ -154,7 +154,9 @@ func (h *host) find(name string) int {
 	return slices.IndexFunc(h.channels, func(ch channel) bool { return ch.Channel == name })
 }
 
-// Reserve returns when the epochs that began in an answer are on disk, under their numbers. It writes only where one did.
+// Reserve returns when the epochs that began in an answer are on disk, under their numbers. It writes only where one did, and
+// where the last Move could not: so of what was put at most one answer is behind the cursors on disk, which is what a reservation
+// speaks for.
 func (c *Cursors) Reserve(ctx context.Context, name string, answer []report.Logs) error {
 	h := c.host(name)
 	h.mu.Lock()
@@ -168,11 +170,11 @@ func (c *Cursors) Reserve(ctx context.Context, name string, answer []report.Logs
 	next := h.with(begun, func(ch *channel, l *report.Logs) {
 		ch.Begun, ch.Identity = l.Epoch, strings.Clone(l.Begun)
 	})
-	if slices.Equal(next, h.channels) {
+	if slices.Equal(next, h.channels) && !h.unsaved {
 		return nil
 	}
 	if err := c.write(ctx, h, next); err != nil {
-		return fmt.Errorf("reserve the epoch of a log: %w", err)
+		return fmt.Errorf("note where the reading of the logs stands, before more is kept: %w", err)
 	}
 	h.channels = next
 	return nil

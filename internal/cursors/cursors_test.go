@@ -124,6 +124,10 @@ func TestATableThatFails(t *testing.T) {
 	if got := c.Requests("h", wanted)[0].Cursor.Record; got != 10 {
 		t.Errorf("the next reading begins after %d", got)
 	}
+	m.fails = 1
+	if err := c.Reserve(t.Context(), "h", []report.Logs{answer("x", noon.Unix(), 11)}); err == nil {
+		t.Error("more may be kept while the cursor before it is not on disk")
+	}
 	before := m.writes
 	keep(t, c, "h", answer("x", noon.Unix(), 10)) // nothing has changed, but it is not on disk
 	if m.writes != before+1 {

@@ -13,8 +13,9 @@
 // under the same ids, and whoever stores them drops what is there already. A number is never given to two epochs of a
 // channel.
 //
-// A table that can't be written stops Reserve, and with it the records, which wait on their host. It does not stop Move:
-// the cursor goes on in memory, and after a restart what came since is read again, as after a crash.
+// A table that can't be written stops Reserve, and with it the records, which wait on their host. It does not stop Move: the
+// cursor goes on in memory, and the next Reserve writes it, or stops what would come after it. So after a restart no more than
+// one answer of a host is read again, as after a crash.
 //
 // A channel or host that the configuration no longer has keeps its cursor for a month: so an accident in the
 // configuration replays no log. A host with another name is another host.

@@ -2,6 +2,7 @@ package logs
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"runtime"
 	"slices"
@@ -44,11 +45,16 @@ func Read(ctx context.Context, request *report.Request, sources []Source) []repo
 	return p.answers
 }
 
-// turns returns the channels, by their indexes, in the order of their turns.
+// turns returns the channels, by their indexes, in the order of their turns. Which is the first is chance, since a channel
+// with a large record has to be that one day: the time would not do, of which visits come at even intervals.
 func (p *pass) turns() []int {
 	turns := make([]int, len(p.answers))
+	if len(turns) == 0 {
+		return nil
+	}
+	first := int(binary.BigEndian.Uint64(p.request.Nonce[:])%uint64(len(turns))) + p.request.Part
 	for i := range turns {
-		turns[i] = (i + p.request.Part + int(p.now.Unix()/60)) % len(turns)
+		turns[i] = (i + first) % len(turns)
 	}
 	return turns
 }
@@ -81,10 +87,11 @@ func (p *pass) next(i int) report.LogRequest {
 	return q
 }
 
-// again says whether a channel has more to read in the same epoch as far as one can see.
+// again says whether a channel has more to read in the same epoch as far as one can see. One that has just begun is left to
+// the next report: what its identity says is true of the answer with which it began.
 func (p *pass) again(i int) bool {
 	l := &p.answers[i]
-	return l.More && l.Trouble == nil && !p.slow[i] && l.Next != p.request.Logs[i].Cursor
+	return l.More && l.Trouble == nil && l.Begun == "" && !p.slow[i] && l.Next != p.request.Logs[i].Cursor
 }
 
 // take adds an answer to what the channel has.

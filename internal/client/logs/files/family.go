@@ -1,6 +1,7 @@
 package files
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -11,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"muster/internal/client/logs/syslog"
 )
 
 // entry is a file of the log: the live one or a rotated one.
@@ -248,8 +251,9 @@ func numbers(text string) []string {
 // isCount reports whether the name tells how many rotations ago the file was live, and not when.
 func (e *entry) isCount() bool { return len(e.digits) == 1 && len(e.digits[0]) <= 3 }
 
-// byAge sorts rotated files, the oldest first: by their names, and by when they were last written to where the names
-// contradict that or are of several kinds.
+// byAge sorts rotated files, the oldest first: by their names, and where these are of several kinds, or contradict when the
+// files were last written to, by the times that the files begin with. A rotated file may still be written to, so when it was
+// written to last is asked only where they say none.
 func byAge(files []entry) {
 	counts := 0
 	for i := range files {
@@ -269,6 +273,33 @@ func byAge(files []entry) {
 	slices.SortFunc(files, byName)
 	mixed := counts != 0 && counts != len(files)
 	if last := len(files) - 1; mixed || last > 0 && files[0].written.After(files[last].written) {
-		slices.SortStableFunc(files, func(a, b entry) int { return a.written.Compare(b.written) })
+		times := make(map[string]time.Time, len(files))
+		said := true
+		for i := range files {
+			at := files[i].begins()
+			times[files[i].path] = at
+			said = said && !at.IsZero()
+		}
+		slices.SortStableFunc(files, func(a, b entry) int {
+			if c := times[a.path].Compare(times[b.path]); said && c != 0 {
+				return c
+			}
+			return a.written.Compare(b.written)
+		})
 	}
+}
+
+// begins returns the time that the first of a file's lines says that says any; zero: none of the first few does.
+func (e entry) begins() time.Time {
+	o, err := e.open()
+	if err != nil {
+		return time.Time{}
+	}
+	defer o.close()
+	for line := range bytes.Lines(o.head) {
+		if at := syslog.Parse(string(line), e.written, time.Local).Time; !at.IsZero() {
+			return at
+		}
+	}
+	return time.Time{}
 }

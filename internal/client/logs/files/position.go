@@ -84,36 +84,6 @@ func parsePosition(text string) (position, error) {
 	return p, nil
 }
 
-// identity tells the file that an epoch began with.
-type identity struct {
-	file  string
-	head  fingerprint
-	start int64 // where in the file the epoch began
-}
-
-func (i identity) String() string {
-	return fmt.Sprintf("%s %s %s %d", edition, i.file, i.head, i.start)
-}
-
-func parseIdentity(text string) (identity, bool) {
-	words := strings.Fields(text)
-	if len(words) != 4 || words[0] != edition {
-		return identity{}, false
-	}
-	head, ok := parseFingerprint(words[2])
-	start, err := strconv.ParseInt(words[3], 10, 64)
-	return identity{words[1], head, start}, ok && err == nil && start >= 0
-}
-
-// of reports whether the epoch began with this file, as far as its content and its name on the disk tell: a file without
-// any content is known by the latter, another by its content, since it may have been copied or compressed.
-func (i identity) of(o *opened) bool {
-	if i.head.size == 0 {
-		return i.file != unknownFile && i.file == o.id
-	}
-	return i.head.begins(o.head)
-}
-
 // match is how well a file fits a position.
 type match int
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"path/filepath"
 	"slices"
@@ -100,6 +101,9 @@ func (r *reading) goOnFrom(index int, o *opened, at position, fit match) error {
 		defer next.close()
 	}
 	left := next != nil && r.settled(o)
+	if next != nil && !left && !next.live && r.settled(next) {
+		r.answer.Trouble = r.notLeft(o)
+	}
 	if fit == exact {
 		// What is written before the successor has a line is in the file by now: the successor was looked at first.
 		if err := r.goOn(o, at, left); err != nil {
@@ -120,6 +124,13 @@ func (r *reading) goOnFrom(index int, o *opened, at position, fit match) error {
 		r.gap(r.q.Cursor.Epoch, at.offset+1, reason)
 	}
 	return r.begin(next, start{}, "the file was rotated")
+}
+
+// notLeft is the trouble with a file that was rotated more than once and is still written to. To go on behind it would be to
+// lose what is written there.
+func (r *reading) notLeft(o *opened) *report.Trouble {
+	return trouble(fmt.Errorf("%s is still written to, and was rotated more than once: what is in the files after it is read "+
+		"when its writer has opened the new one", filepath.Base(o.path)))
 }
 
 // holder finds the file that holds the position, opens it and leaves it there; o is nil where none does. refused is why a
@@ -251,36 +262,6 @@ func (r *reading) settled(o *opened) bool {
 // goOn reads on in the file that holds the position, under its epoch. final: no more is expected to be written to it.
 func (r *reading) goOn(o *opened, at position, final bool) error {
 	return r.take(o, at.inside, final, r.q.Cursor.Record)
-}
-
-// start is where a file is begun with.
-type start struct {
-	offset int64
-	inside bool // in a line whose rest is passed over
-}
-
-// begin begins a new epoch with a file.
-func (r *reading) begin(o *opened, from start, why string) error {
-	if _, err := o.seek(from.offset); err != nil {
-		return err
-	}
-	r.answer.Epoch, r.answer.Why = r.q.Fresh, why
-	r.answer.Begun = identity{o.id, fingerprintOf(o.head), from.offset}.String()
-	if known, ok := r.begun(); ok && known.start == from.offset && known.of(o) {
-		r.answer.Epoch, r.answer.Begun = r.q.Begun.Number, r.q.Begun.Identity
-	}
-	err := r.take(o, from.inside, false, 0)
-	// Whether there is more behind a rotated file the next reading finds out.
-	r.answer.More = r.answer.More || !o.live
-	return err
-}
-
-// begun returns the epoch that was begun in an answer which was perhaps kept. One that the cursor is of certainly was.
-func (r *reading) begun() (identity, bool) {
-	if r.q.Begun.Number <= r.q.Cursor.Epoch {
-		return identity{}, false
-	}
-	return parseIdentity(r.q.Begun.Identity)
 }
 
 // take reads records from where the file was left by seek, and sets the answer's records and cursor.

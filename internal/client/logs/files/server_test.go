@@ -57,8 +57,13 @@ func (s *server) part() report.Logs {
 }
 
 func (s *server) ask(ctx context.Context) report.Logs {
+	return s.askFor(ctx, 1<<20)
+}
+
+// askFor is ask where no record may have more than so many bytes.
+func (s *server) askFor(ctx context.Context, most int) report.Logs {
 	return files.Read(ctx, logs.Query{
-		LogRequest: s.request, Records: s.records, Bytes: s.bytes, Most: 1 << 20, Now: time.Now().Add(s.late),
+		LogRequest: s.request, Records: s.records, Bytes: min(s.bytes, most), Most: most, Now: time.Now().Add(s.late),
 	})
 }
 

@@ -35,18 +35,49 @@ func (r *reading) firstAgain() (done bool, err error) {
 	if !ok {
 		return false, nil
 	}
+	if known.isOfNothing() {
+		return true, r.nothingAgain(known)
+	}
 	for i := range r.files {
 		done, err := r.with(i, func(o *opened) (bool, error) {
-			if !known.of(o) {
-				return false, nil
+			if its, err := known.of(o); err != nil || !its {
+				return false, err
 			}
-			return true, r.begin(o, start{offset: known.start}, firstReading)
+			if _, err := o.seek(known.start); err != nil {
+				return false, err
+			}
+			return true, r.begin(o, start{known.start, o.insideLine()}, firstReading)
 		})
 		if done || errors.Is(err, errMoved) {
 			return done, err
 		}
 	}
 	return false, nil
+}
+
+// insideLine reports whether the content goes on inside a line.
+func (o *opened) insideLine() bool {
+	n := len(o.before)
+	return n > 0 && o.before[n-1] != '\n' && o.before[n-1] != 0
+}
+
+// nothingAgain goes on after an answer that found no file and was perhaps kept: what came since was promised.
+func (r *reading) nothingAgain(known identity) error {
+	q := *r.q
+	at := nothing(time.Unix(0, known.start))
+	q.Cursor, q.Begun = report.Cursor{Epoch: q.Begun.Number, Position: at.String()}, report.Epoch{}
+	then := &reading{ctx: r.ctx, q: &q, path: r.path, answer: unchanged(&q, nil)}
+	err := then.fromNothing(at)
+	r.answer = then.answer
+	if r.answer.Begun == "" {
+		r.answer.Begun, r.answer.Why = r.q.Begun.Identity, firstReading
+	}
+	return err
+}
+
+// nothing is the position where there was no file at a time.
+func nothing(at time.Time) position {
+	return position{file: unknownFile, head: fingerprintOf(nil), tail: fingerprintOf(nil), written: at}
 }
 
 // with opens a file for a function.
@@ -71,8 +102,10 @@ func (r *reading) firstOld() (done bool, err error) {
 		}
 		done, err := r.with(i, func(o *opened) (bool, error) { return r.firstOf(o, cutoff) })
 		if done {
-			for _, reason := range skipped {
-				r.gap(r.answer.Epoch, 1, reason)
+			if r.answer.Epoch != 0 {
+				for _, reason := range skipped {
+					r.gap(r.answer.Epoch, 1, reason)
+				}
 			}
 			return true, err
 		}
@@ -122,11 +155,9 @@ func (r *reading) firstNow() error {
 		}
 		return r.begin(o, from, firstReading)
 	}
-	at := position{
-		file: unknownFile, head: fingerprintOf(nil), tail: fingerprintOf(nil), written: r.q.Now,
-	}
+	at := nothing(r.q.Now)
 	r.answer.Epoch, r.answer.Why = r.q.Fresh, firstReading
-	r.answer.Begun = identity{unknownFile, fingerprintOf(nil), r.q.Now.UnixNano()}.String()
+	r.answer.Begun = identity{at.file, at.written.UnixNano(), 0, at.head, at.tail}.String()
 	r.answer.Next = report.Cursor{Epoch: r.q.Fresh, Position: at.String()}
 	r.answer.Trouble = r.absent()
 	return nil

@@ -26,6 +26,7 @@ type attribute struct {
 
 // scanner walks over the XML of one event. It never fails: what is malformed it takes for what it probably is, and
 // remembers the first such place. Whatever the text, each start has its end, and the end of the text comes after them.
+// That is why it is not the scanner of package report, which refuses what is malformed.
 type scanner struct {
 	doc   string
 	pos   int

@@ -64,10 +64,7 @@ func (c *Cursors) forget(ctx context.Context, h *host) error {
 		}
 		h.channels = nil
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.hosts, h.name)
-	return nil
+	return nil // it stays in the map: somebody may wait for its lock
 }
 
 // Concern is a channel that is behind, or that can't be read.

@@ -114,8 +114,29 @@ func (s *Store) writeLogs(tx *gorm.DB, b *logBatch) error {
 	if err := ignore(tx, b.gaps, rowsMax); err != nil {
 		return fmt.Errorf("log_gaps: %w", err)
 	}
+	if err := widen(tx, b.gaps); err != nil {
+		return fmt.Errorf("log_gaps: %w", err)
+	}
 	if err := s.moveCursors(tx, b.cursors); err != nil {
 		return fmt.Errorf("cursors: %w", err)
+	}
+	return nil
+}
+
+// widen moves the ends of gaps that were stored before, by a reading that was repeated: more may have gone meanwhile. A gap
+// without an end is the widest.
+func widen(tx *gorm.DB, gaps []gapRow) error {
+	for i := range gaps {
+		g := &gaps[i]
+		stored := tx.Model(&gapRow{}).Where("host = ? AND channel = ? AND epoch = ? AND first_id = ?", g.Host, g.Channel, g.Epoch, g.FirstID)
+		if g.LastID == nil {
+			stored = stored.Where("last_id IS NOT NULL")
+		} else {
+			stored = stored.Where("last_id < ?", *g.LastID)
+		}
+		if err := stored.Update("last_id", g.LastID).Error; err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -132,7 +153,8 @@ func takeIDs(tx *gorm.DB, n int) (first int64, err error) {
 		return 0, err
 	}
 	if len(last) == 0 {
-		return 0, errors.New("its one row is missing: INSERT INTO log_sequence SELECT 1, coalesce(max(id), 1) FROM logs")
+		return 0, errors.New("its one row is missing: INSERT INTO log_sequence " +
+			"SELECT 1, coalesce(max(id), 1) FROM (SELECT id FROM logs UNION ALL SELECT id FROM log_gaps) AS ids")
 	}
 	return last[0] - int64(n) + 1, nil
 }

@@ -123,6 +123,22 @@ func logBooks(t *testing.T, s *Store) (records map[string]int, gaps []string, cu
 	return records, gaps, cursors
 }
 
+// testGapsWiden repeats readings between which more records went.
+func testGapsWiden(t *testing.T, x *target) {
+	s := x.open(t)
+	for _, test := range []struct{ last, want int64 }{{150, 150}, {200, 200}, {180, 200}, {0, 0}, {300, 0}} {
+		p := part("web1", "journal", noon(), 500, 1, lineRecord)
+		p.Channels[0].Gaps = []report.Gap{{Epoch: 1, First: 101, Last: test.last}}
+		if err := s.SaveLogs(t.Context(), []Logs{p}); err != nil {
+			t.Fatal(err)
+		}
+		_, gaps, _ := logBooks(t, s)
+		if want := fmt.Sprint("web1", "journal", 1, report.Gap{Epoch: 1, First: 101, Last: test.want}); !slices.Equal(gaps, []string{want}) {
+			t.Fatalf("after a gap to %d: %v, want %s", test.last, gaps, want)
+		}
+	}
+}
+
 // testLogsRepeated delivers the parts of two hosts in all kinds of orders, some twice, from two servers at once.
 func testLogsRepeated(t *testing.T, x *target) {
 	var parts []Logs

@@ -51,6 +51,7 @@ func conformance(t *testing.T, x *target) {
 		{"CancelledContext", testCancelled},
 		{"EveryColumnOfLogRecordsIsStored", testLogColumns},
 		{"RepeatedLogRecordsAreStoredOnce", testLogsRepeated},
+		{"GapsWiden", testGapsWiden},
 		{"CursorsMoveForward", testLogCursors},
 		{"CursorsMoveWithTheirRecords", testLogsTogether},
 		{"InvalidLogsAreNamed", testInvalidLogs},

@@ -32,12 +32,12 @@ func expect(t *testing.T, answer report.Logs, kind report.TroubleKind, words ...
 }
 
 func TestNoJournalctl(t *testing.T) {
+	dir := folder(t)
+	newExport().lines("a", 1).remote(t, filepath.Join(dir, "system.journal"))
 	t.Setenv("PATH", t.TempDir())
 	if _, err := os.Stat("/usr/bin/journalctl"); err != nil {
 		expect(t, askWith(t.Context(), t, Options{}, all()), report.TroubleAbsent, "no journalctl")
 	}
-	dir := folder(t)
-	newExport().lines("a", 1).remote(t, filepath.Join(dir, "system.journal"))
 	o := Options{Folders: []string{dir}, Program: filepath.Join(dir, "nothing")}
 	expect(t, askWith(t.Context(), t, o, all()), report.TroubleAbsent, "nothing")
 }

@@ -35,7 +35,8 @@ type fakeLog struct {
 	leaks    bool               // Windows selects more than was asked for
 	boundary bool               // a position that is not there is the nearest, silently
 	xpath    func(r *report.Record) bool
-	stale    int // results made before are stale
+	stale    int  // results made before are stale
+	endless  bool // what Windows has to select takes it all the time that there is
 }
 
 // fakeRecord is a record of the log.
@@ -144,9 +145,13 @@ func (r *fakeResults) selected(record *fakeRecord) bool {
 	return s.Filter.Match(&record.Record) || r.log.leaks && record.ID%7 == 0
 }
 
-func (r *fakeResults) Next(_ context.Context, events []wevt.Event) (int, error) {
+func (r *fakeResults) Next(ctx context.Context, events []wevt.Event) (int, error) {
 	if err := r.log.called("next"); err != nil {
 		return 0, err
+	}
+	if r.log.endless && r.selection.Filter != nil && !r.selection.Filter.IsZero() {
+		<-ctx.Done()
+		return 0, wevt.Timeout
 	}
 	if r.made != r.log.stale {
 		return 0, wevt.ResultStale

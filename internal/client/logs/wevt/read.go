@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"time"
 
 	"muster/internal/client/logs"
 	"muster/internal/client/logs/winevent"
@@ -23,6 +24,9 @@ func Read(ctx context.Context, log Log, q logs.Query) report.Logs {
 	err := r.read(ctx)
 	if errors.Is(err, errStopped) {
 		r.more, err = true, nil
+		if !r.moved && q.Filter.XPath != "" { // it will be so the next time
+			err = Timeout
+		}
 	}
 	answer := r.answer()
 	if err != nil {
@@ -83,7 +87,7 @@ func (r *reading) read(ctx context.Context) error {
 	}
 	if r.last.id < newest.ID {
 		r.all = r.q.Filter.XPath == "" && (!r.filtered || newest.ID-r.last.id <= near)
-		if err := r.records(ctx, &newest); err != nil {
+		if err := r.search(ctx, &newest); err != nil {
 			return err
 		}
 	}
@@ -91,6 +95,24 @@ func (r *reading) read(ctx context.Context) error {
 		r.passOver(&newest)
 	}
 	return nil
+}
+
+// search reads until the end, or until the batch is full. Windows may go through the whole log to find what is selected:
+// where that takes half of the time, the rest of it is for reading what follows and selecting here, which gets on whatever
+// there is.
+func (r *reading) search(ctx context.Context, newest *report.Record) error {
+	end, bounded := ctx.Deadline()
+	if r.all || !bounded || r.q.Filter.XPath != "" {
+		return r.records(ctx, newest)
+	}
+	half, cancel := context.WithTimeout(ctx, time.Until(end)/2)
+	defer cancel()
+	err := r.records(half, newest)
+	if (errors.Is(err, errStopped) || errors.Is(err, Timeout)) && ctx.Err() == nil {
+		r.all = true
+		err = r.records(ctx, newest)
+	}
+	return err
 }
 
 // passOver moves to the newest record: what lies before it and was not read is not selected.

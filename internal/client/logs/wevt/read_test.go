@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"muster/internal/client/logs/wevt"
@@ -416,6 +417,34 @@ func TestWindowsTakesAllTheTime(t *testing.T) {
 		if slow := a.Trouble != nil && a.Trouble.Kind == report.TroubleSlow; slow != (read == 0) || a.More == slow || (len(a.Records) == 0) != slow {
 			t.Errorf("after %d batches: %+v, more %v, %d records", read, a.Trouble, a.More, len(a.Records))
 		}
+	}
+}
+
+// Windows takes all the time to select records far behind the cursor. Half of it is left to reading them all; a query that only
+// Windows can evaluate is slow.
+func TestWindowsTakesAllTheTimeToSelect(t *testing.T) {
+	for filter, slow := range map[*report.Filter]bool{
+		{Providers: []string{"source0"}}: false,
+		{XPath: "*[System[Level=1]]"}:    true,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			l := &fakeLog{t: t, xpath: func(*report.Record) bool { return false }}
+			l.write(10)
+			s := newServer(*filter)
+			s.readAll(t, l, 10)
+			before := s.request.Cursor
+			l.writeFar(10)
+			l.endless = true
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			a := wevt.Read(ctx, l, s.query(10))
+			if told := a.Trouble != nil && a.Trouble.Kind == report.TroubleSlow; told != slow || slow != (a.Next == before) {
+				t.Errorf("%+v: %+v", filter, a)
+			}
+			if !slow && len(a.Records) != 5 {
+				t.Errorf("%d records came", len(a.Records))
+			}
+		})
 	}
 }
 

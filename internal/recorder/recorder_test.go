@@ -163,6 +163,7 @@ func TestADatabaseThatIsAway(t *testing.T) {
 		if err := r.Settle(t.Context()); err != nil {
 			t.Errorf("Settle = %v", err)
 		}
+		synctest.Wait()
 		w.wantStored(t, "v0", "v1", "v2", "v3")
 		for _, want := range []string{"database is not available", "waiting=3 oldest=2026-01-02T03:04:05.000Z", "available again"} {
 			if !strings.Contains(log.String(), want) {

@@ -17,6 +17,7 @@ import (
 )
 
 // tape is a log of so many records; a reader of it says how it was asked.
+
 type tape struct {
 	records int64
 	size    int // of a record's raw form
@@ -43,6 +44,7 @@ func (l *tape) read(ctx context.Context, q logs.Query) report.Logs {
 }
 
 // sources makes each tape the channel of its name.
+
 func sources(tapes map[string]*tape) []logs.Source {
 	var all []logs.Source
 	for name, l := range tapes {
@@ -56,6 +58,7 @@ func is(name string, read logs.Reader) logs.Source {
 }
 
 // asking asks channels of which nothing was read yet since their epochs began. The first has the first turn.
+
 func asking(records, bytes int, channels ...string) *report.Request {
 	r := &report.Request{Visit: "v", Host: "h", Records: records, Bytes: bytes}
 	for _, channel := range channels {
@@ -65,6 +68,7 @@ func asking(records, bytes int, channels ...string) *report.Request {
 }
 
 // check fails the test where answers are not such as a server takes, or can't be sent.
+
 func check(t *testing.T, request *report.Request, answers []report.Logs) {
 	t.Helper()
 	if len(answers) != len(request.Logs) {
@@ -85,6 +89,7 @@ func check(t *testing.T, request *report.Request, answers []report.Logs) {
 }
 
 // counts returns how many records each channel brought.
+
 func counts(answers []report.Logs) []int {
 	var counts []int
 	for i := range answers {
@@ -132,6 +137,7 @@ func TestBoundsAreSharedOut(t *testing.T) {
 }
 
 // However large the records are and whatever the bounds, every record comes once, in order, in some part.
+
 func TestEveryRecordOnce(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 	for range 20 {
@@ -186,7 +192,9 @@ func TestNoChannelStarves(t *testing.T) {
 }
 
 // The first parts of visits that come at even intervals have no fixed order of turns: one in which a large record never
+
 // had the room would be the last word.
+
 func TestNoChannelStarvesAtEvenIntervals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tapes := map[string]*tape{"busy": {records: 1e6, size: 1000}, "large": {records: 1, size: 120_000}}
@@ -207,6 +215,7 @@ func TestNoChannelStarvesAtEvenIntervals(t *testing.T) {
 }
 
 // What a reservation says of an epoch is true of the answer with which it began, and of no other.
+
 func TestAnEpochThatBeganHasOneAnswer(t *testing.T) {
 	full := &tape{records: 100}
 	request := asking(40, 0, "full", "idle")
@@ -237,6 +246,7 @@ func TestTheSecondRoundGoesOnWhereTheFirstEnded(t *testing.T) {
 }
 
 // An epoch that begins in the second round is for the next report: one brings one epoch of a channel.
+
 func TestAnEpochThatBeginsInTheSecondRound(t *testing.T) {
 	times := 0
 	read := func(_ context.Context, q logs.Query) report.Logs {
@@ -258,165 +268,13 @@ func TestAnEpochThatBeginsInTheSecondRound(t *testing.T) {
 }
 
 // What one reader does wrong is its own channel's trouble, and its cursor stays where it was.
-func TestReadersThatFail(t *testing.T) {
-	record := func(id int64) report.Record { return report.Record{ID: id, Time: time.Unix(0, 0)} }
-	for name, test := range map[string]struct {
-		read logs.Reader
-		kind report.TroubleKind
-		want string
-	}{
-		"panics": {func(context.Context, logs.Query) report.Logs { panic("out of luck") }, report.TroubleFailed, "panic: out of luck"},
-		"goes back": {func(context.Context, logs.Query) report.Logs {
-			return report.Logs{Epoch: 3, Next: report.Cursor{Epoch: 3, Record: 6}}
-		}, report.TroubleFailed, "it goes back"},
-		"epoch": {func(context.Context, logs.Query) report.Logs {
-			return report.Logs{Epoch: 9, Begun: "x", Next: report.Cursor{Epoch: 9, Record: 6}}
-		}, report.TroubleFailed, "an epoch that it can't be of"},
-		"position": {func(context.Context, logs.Query) report.Logs {
-			return report.Logs{Next: report.Cursor{Epoch: 3, Record: 8, Position: "\x00"}}
-		}, report.TroubleFailed, "the position"},
-		"disorder": {func(context.Context, logs.Query) report.Logs {
-			return report.Logs{Next: report.Cursor{Epoch: 3, Record: 9}, Records: []report.Record{record(9), record(8)}}
-		}, report.TroubleFailed, "record 8 comes after record 9"},
-		"out of hand": {func(_ context.Context, q logs.Query) report.Logs {
-			l := report.Logs{Next: report.Cursor{Epoch: 3, Record: 7}}
-			for range q.Records + 1 {
-				l.Next.Record++
-				l.Records = append(l.Records, record(l.Next.Record))
-			}
-			return l
-		}, report.TroubleFailed, "larger than allowed"},
-		"trouble alone": {func(context.Context, logs.Query) report.Logs {
-			return report.Logs{Trouble: &report.Trouble{Kind: report.TroubleDenied, Text: "no\x1b"}}
-		}, report.TroubleDenied, "no\ufffd"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-				defer cancel()
-				good := &tape{records: 5}
-				request := asking(100, 0, "bad", "good", "absent")
-				request.Logs = request.Logs[:2]
-				request.Logs[0].Cursor, request.Logs[0].Fresh = report.Cursor{Epoch: 3, Record: 7, Position: "p"}, 4
-				answers := logs.Read(ctx, request, []logs.Source{is("bad", test.read), is("good", good.read)})
-				check(t, request, answers)
-				bad := answers[0]
-				if bad.Trouble == nil || bad.Trouble.Kind != test.kind || !strings.Contains(bad.Trouble.Text, test.want) {
-					t.Errorf("got %+v", bad.Trouble)
-				}
-				if bad.Next != request.Logs[0].Cursor || len(bad.Records) > 0 {
-					t.Errorf("got %+v", bad)
-				}
-				if len(answers[1].Records) != 5 || answers[1].Trouble != nil {
-					t.Errorf("beside it: %+v", answers[1])
-				}
-			})
-		})
-	}
-}
 
 // A reader is told to end, then given up, and the next one has its time all the same.
-func TestAReaderThatHangs(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithTimeout(t.Context(), 12*time.Second)
-		defer cancel()
-		let := make(chan struct{})
-		began := time.Now()
-		told := make(chan time.Duration, 1)
-		var given time.Duration
-		hangs := func(ctx context.Context, _ logs.Query) report.Logs {
-			<-ctx.Done()
-			told <- time.Since(began)
-			<-let
-			return report.Logs{}
-		}
-		second := func(ctx context.Context, q logs.Query) report.Logs {
-			until, _ := ctx.Deadline()
-			given = time.Until(until)
-			return (&tape{records: 1}).read(ctx, q)
-		}
-		request := asking(0, 0, "hangs", "second")
-		answers := logs.Read(ctx, request, []logs.Source{is("hangs", hangs), is("second", second)})
-		check(t, request, answers)
-		if trouble := answers[0].Trouble; trouble == nil || *trouble != (report.Trouble{Kind: report.TroubleSlow, Text: "no answer within 6s"}) {
-			t.Errorf("got %+v", trouble)
-		}
-		took, after := time.Since(began), <-told
-		if after != 4500*time.Millisecond || given != 4500*time.Millisecond || took != 6*time.Second || len(answers[1].Records) != 1 {
-			t.Errorf("it was told to end after %v, the second had %v, all took %v", after, given, took)
-		}
-		close(let)
-	})
-}
 
 // What is read when the time is over is kept, and channels that it did not suffice for have more to read.
-func TestTheTimeIsOver(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		slow := func(ctx context.Context, q logs.Query) report.Logs {
-			<-ctx.Done()
-			l := (&tape{records: 10}).read(context.Background(), q)
-			l.More = true
-			return l
-		}
-		ctx, cancel := context.WithTimeout(t.Context(), 8*time.Second)
-		defer cancel()
-		request := asking(0, 0, "slow", "next")
-		answers := logs.Read(ctx, request, []logs.Source{is("slow", slow), is("next", func(ctx context.Context, q logs.Query) report.Logs {
-			cancel()
-			return (&tape{records: 1}).read(context.Background(), q)
-		})})
-		check(t, request, answers)
-		if len(answers[0].Records) != 10 || !answers[0].More || answers[0].Trouble != nil {
-			t.Errorf("got %+v", answers[0])
-		}
-		answers = logs.Read(ctx, request, nil) // it is over before it begins
-		check(t, request, answers)
-		for _, l := range answers {
-			if !l.More || l.Trouble != nil || len(l.Records) > 0 {
-				t.Errorf("got %+v", l)
-			}
-		}
-	})
-}
-
-func TestAChannelThatNobodyReads(t *testing.T) {
-	request := asking(0, 0, "Security")
-	request.Logs[0].Cursor, request.Logs[0].Fresh = report.Cursor{Epoch: 3, Record: 7}, 4
-	answers := logs.Read(t.Context(), request, nil)
-	check(t, request, answers)
-	trouble := answers[0].Trouble
-	if trouble == nil || trouble.Kind != report.TroubleUnsupported || !strings.Contains(trouble.Text, runtime.GOOS) || answers[0].More {
-		t.Errorf("got %+v", answers[0])
-	}
-}
-
-func TestGapsCount(t *testing.T) {
-	gaps := func(_ context.Context, q logs.Query) report.Logs {
-		l := report.Logs{Epoch: q.Fresh, Begun: "x", Why: "y", Next: report.Cursor{Epoch: q.Fresh, Record: 1}}
-		for i := range report.MaxGaps {
-			l.Gaps = append(l.Gaps, report.Gap{Epoch: q.Fresh, First: int64(2*i + 1), Last: int64(2*i + 1), Reason: strings.Repeat(`"`, 999)})
-		}
-		return l
-	}
-	var channels []string
-	for i := range report.MaxChannels {
-		channels = append(channels, fmt.Sprint(i))
-	}
-	request := asking(0, 0, channels...)
-	answers := logs.Read(t.Context(), request, []logs.Source{{Takes: func(string) bool { return true }, Read: gaps}})
-	check(t, request, answers) // the report is not larger than it may be
-	read := 0
-	for _, l := range answers {
-		if len(l.Gaps) > 0 {
-			read++
-		}
-	}
-	if read < 10 || read == len(answers) {
-		t.Errorf("%d channels were read", read)
-	}
-}
 
 // However many records wait, and however large they are, the memory for them is bounded.
+
 func TestMemoryIsBounded(t *testing.T) {
 	for name, size := range map[string]int{"small": 1, "usual": 1500, "large": report.MaxRaw} {
 		waiting := &tape{records: 1_000_000, size: size}

@@ -50,7 +50,11 @@ func (c *Conn) Files(ctx context.Context) (*Files, error) {
 	select {
 	case files = <-c.sftp:
 	case <-c.over:
-		return nil, c.explain(failure.Disconnected, errClosed)
+		select {
+		case files = <-c.sftp: // whoever uses or opens it is told why that is not possible
+		default:
+			return nil, c.explain(failure.Disconnected, errClosed)
+		}
 	}
 	if files != nil {
 		c.sftp <- files

@@ -175,9 +175,8 @@ func levelsFrom(name string) ([]report.Level, error) {
 var errMoment = errors.New(`must be how long ago, such as 30m, 2h or 7d, or a time such as today, yesterday, 14:30, 2026-03-14, ` +
 	`"2026-03-14 14:30" or 2026-03-14T14:30:00Z`)
 
-// moment returns the time that a text means, in the local zone where it names none; the zero time for "".
+// moment returns the time that a text means, in the zone of now where it names none; the zero time for "".
 func moment(text string, now time.Time) (time.Time, error) {
-	now = now.Local()
 	midnight := time.Date(now.Year(), now.Month(), now.Day(), 0, 0, 0, 0, now.Location())
 	switch text {
 	case "":

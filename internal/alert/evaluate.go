@@ -9,10 +9,6 @@ import (
 	"time"
 )
 
-// late is how much older than the state an observation may be to pass for one that arrives late, or a second time. What
-// is older still shows that the clock was put right, and counts.
-const late = time.Hour
-
 // twice is the reason that ends an alert whose limit has an older one. It takes a state that was put together from two
 // servers' to get there.
 const twice = "the limit has another alert"
@@ -24,17 +20,15 @@ const twice = "the limit has another alert"
 // statistic, instance and direction: the pending and firing ones, and those that this observation ended, for the record.
 // Notices are in the same order.
 //
-// Now is the time of the observation. One that is up to an hour older than the state changes nothing; one that is older
-// still is judged, and times of the state that lie after it are set to it, so that no duration is ever negative.
+// Now is the time of the observation. Observations come in the order in which they were made, each once: whoever calls sees
+// to that. So one that is older than the state shows that the clock was put back; it is judged like any other, and times of
+// the state that lie after it are set to it, so that no duration is ever negative.
 //
 // A pending alert that an observation without evidence leaves pending fires at the next observation that exceeds the
 // limit, if it is time: two observations vouch for it and none speaks against it.
 func Evaluate(limits []Limit, state []Alert, o Observation, now time.Time) (next []Alert, notices []Notice) {
 	now = instant(now)
-	open := unresolved(state, o.Host)
-	if tooLate(open, now) {
-		return open, nil
-	}
+	open := unresolved(state, o.Host, now)
 	rules := rulesOf(limits)
 	e := evaluation{now: now, host: o.Host, text: o.Text, reasons: o.Reasons, next: make([]Alert, 0, len(open))}
 	seen := sampled(o, wanted(rules, open))
@@ -66,6 +60,7 @@ func Forget(state []Alert, now time.Time) (next []Alert, notices []Notice) {
 	e := evaluation{now: instant(now)}
 	for _, a := range state {
 		if a.Phase != Resolved {
+			a.putBack(e.now)
 			e.end(a, HostRemoved)
 		}
 	}
@@ -84,11 +79,12 @@ func (a *Alert) identity() identity {
 	return identity{series{a.Statistic, a.Instance}, a.Direction}
 }
 
-// unresolved returns the open alerts of a host in their order, those of the same limit oldest first.
-func unresolved(state []Alert, host string) []Alert {
+// unresolved returns the open alerts of a host in their order, those of the same limit oldest first, with no time after now.
+func unresolved(state []Alert, host string, now time.Time) []Alert {
 	var open []Alert
 	for _, a := range state {
 		if a.Phase != Resolved && a.Host == host {
+			a.putBack(now)
 			open = append(open, a)
 		}
 	}
@@ -107,13 +103,13 @@ func compare(a, b Alert) int {
 	)
 }
 
-func tooLate(open []Alert, now time.Time) bool {
-	for _, a := range open {
-		if behind := a.Updated.Sub(now); behind > 0 && behind <= late {
-			return true
+// putBack sets times of an alert that lie after now to it.
+func (a *Alert) putBack(now time.Time) {
+	for _, t := range []*time.Time{&a.Since, &a.Raised, &a.Updated} {
+		if t.After(now) {
+			*t = now
 		}
 	}
-	return false
 }
 
 // evaluation collects the outcome of one observation.
@@ -162,7 +158,7 @@ func (e *evaluation) begin(key series, r rule, value sample) {
 
 // advance records that an alert's limit is exceeded, and raises the alert if it is time.
 func (e *evaluation) advance(a Alert, r rule, value sample) {
-	e.touch(&a)
+	a.Updated = e.now
 	a.Value, a.Unit, a.Limit = value.value, value.unit, r.text(value.unit)
 	if a.Statistic == VisitFailed {
 		a.Text = e.text
@@ -182,23 +178,11 @@ func (e *evaluation) end(a Alert, reason string) {
 		a.Text = reason
 	}
 	raised := a.Phase == Firing
-	e.touch(&a)
-	a.Phase, a.Ended = Resolved, e.now
+	a.Phase, a.Ended, a.Updated = Resolved, e.now, e.now
 	e.next = append(e.next, a)
 	if raised {
 		e.notify(a)
 	}
-}
-
-// touch moves an alert's times to the present.
-func (e *evaluation) touch(a *Alert) {
-	if a.Since.After(e.now) {
-		a.Since = e.now
-	}
-	if a.Raised.After(e.now) {
-		a.Raised = e.now
-	}
-	a.Updated = e.now
 }
 
 func (e *evaluation) notify(a Alert) {

@@ -147,8 +147,8 @@ func checkAlerts(t *testing.T, i int, alerts []alert.Alert, now time.Time) {
 			t.Fatalf("step %d: times out of order: %+v", i, a)
 		case math.IsNaN(a.Value) || math.IsInf(a.Value, 0):
 			t.Fatalf("step %d: a value that can't be stored: %+v", i, a)
-		case ended && a.Ended.After(now):
-			t.Fatalf("step %d: ended in the future: %+v", i, a)
+		case a.Since.After(now), a.Raised.After(now), a.Updated.After(now), a.Ended.After(now):
+			t.Fatalf("step %d: a time to come: %+v", i, a)
 		case j > 0 && a.Statistic < alerts[j-1].Statistic:
 			t.Fatalf("step %d: not in order", i)
 		}

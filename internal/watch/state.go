@@ -112,7 +112,7 @@ func (s *state) replace(host string, next []alert.Alert) {
 		if e == nil {
 			e = new(entryOf)
 		}
-		if e.Alert.Phase != a.Phase {
+		if e.Alert.Phase != a.Phase || e.Alert.Since != a.Since || e.Alert.Raised != a.Raised {
 			sh.changes++ // a value that moves is not worth a write
 		}
 		if e.Alert != a {

@@ -16,6 +16,7 @@ import (
 	"muster/internal/entry"
 	"muster/internal/mail"
 	"muster/internal/outbox"
+	"muster/internal/report"
 )
 
 func TestStateComesBackAsItWas(t *testing.T) {
@@ -146,6 +147,37 @@ func TestAnEntryIsEvaluatedOnce(t *testing.T) {
 	}
 	if c := x.Counts(noon); c.Raised != 1 || c.Firing != 1 {
 		t.Errorf("counts: %+v", c)
+	}
+}
+
+// An alert that began while the clock was ahead has other times once it is put back: a process that is started then knows them.
+func TestTimesThatAreSetBackAreKept(t *testing.T) {
+	w := newWorld()
+	bound := 0.0
+	hosts := []config.Host{{Name: "h", Mail: []string{"a"}, Limits: []config.Limit{{Statistic: "visit.failed", Above: &bound}}}}
+	visit := func(id string, at time.Time) {
+		v := &entry.Visit{ID: id, Host: "h", Sweep: at, Started: at, Stage: "dial", Error: "refused"}
+		if id == "well" {
+			v.Stage, v.Error, v.Report = "", "", &report.Report{Time: at}
+		}
+		w.add(visitEntry(t, v))
+		p := w.process(nil)
+		x := p.watch(t, hosts, at)
+		if !x.work(t.Context(), p.read(1)) {
+			t.Fatal("work is given up")
+		}
+		projectAll(x, p)
+	}
+	visit("ahead", noon.Add(3*time.Hour))
+	visit("right", noon)
+	visit("well", noon.Add(time.Minute))
+	if len(w.rows) != 1 {
+		t.Fatalf("%d alerts, want one", len(w.rows))
+	}
+	for _, a := range w.rows {
+		if !a.Since.Equal(noon) || !a.Raised.Equal(noon) || !a.Ended.Equal(noon.Add(time.Minute)) {
+			t.Errorf("since %v, raised %v, ended %v", a.Since, a.Raised, a.Ended)
+		}
 	}
 }
 

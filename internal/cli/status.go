@@ -138,6 +138,9 @@ func printStatus(w io.Writer, hosts []store.HostStatus, unread map[logName]bool,
 		if h.Kind != "" {
 			words = append(words, fmt.Sprintf("%s (%s): %s: %s\n    %s\n", printable(h.Host), h.Address, h.Stage,
 				printable(h.Error), printable(h.Advice)))
+			if !h.Succeeded.IsZero() {
+				words = append(words, fmt.Sprintf("    its values are from the last report, %s\n", ago(h.Succeeded, now)))
+			}
 		}
 		for _, a := range sorted(h.Alerts) {
 			if a.Statistic == alert.VisitFailed && h.Kind != "" {

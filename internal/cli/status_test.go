@@ -57,7 +57,7 @@ func TestPrintStatus(t *testing.T) {
 		}
 	}
 	for _, want := range []string{
-		`db1 (10.0.0.21:22): dial: connection refused\x1b[31m`, "    check that sshd runs",
+		`db1 (10.0.0.21:22): dial: connection refused\x1b[31m`, "    check that sshd runs\n    its values are from the last report, 2d ago\n",
 		"db1: memory.usage is 91.5 %, limit above 90 %, since ",
 		`db1: disk.usage /v\u202ear is 99 %, limit above 85 %`,
 	} {

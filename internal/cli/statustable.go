@@ -122,7 +122,7 @@ func printTable(w io.Writer, hosts []store.HostStatus, now time.Time, width int)
 	return err
 }
 
-// colour shows what is wrong with a host.
+// colour shows what is wrong with a host, and which values are not of its last visit.
 func colour(title string, h store.HostStatus) lipgloss.Style {
 	style := lipgloss.NewStyle()
 	switch {
@@ -130,6 +130,8 @@ func colour(title string, h store.HostStatus) lipgloss.Style {
 		return style.Foreground(lipgloss.Red)
 	case title == "LAST VISIT" && h.Visited.IsZero():
 		return style.Foreground(lipgloss.Yellow)
+	case h.Kind != "" && (title == "CPU" || title == "MEMORY" || title == "UPTIME"):
+		return style.Faint(true)
 	}
 	return style
 }

@@ -35,7 +35,7 @@ demo: build ## two sweeps over a handful of hosts on loopback
 
 .PHONY: test
 test: clients servers ## all tests; TESTFLAGS=-race for the race detector
-	CGO_ENABLED=$(if $(findstring -race,$(TESTFLAGS)),1,0) $(GO) test -timeout 15m $(TESTFLAGS) ./...
+	CGO_ENABLED=$(if $(findstring -race,$(TESTFLAGS)),1,0) $(GO) test -timeout 20m $(TESTFLAGS) ./...
 
 .PHONY: servers
 servers: ## install the servers that the tests talk to, or name what is missing

@@ -25,6 +25,9 @@ func embed(ctx context.Context, o Options) (*link, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := mend(o.Folder, o.Logger); err != nil {
+		return nil, err
+	}
 	s, err := server.NewServer(&server.Options{
 		ServerName:             "muster",
 		DontListen:             true,

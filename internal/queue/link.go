@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/nats-io/nats.go"
@@ -59,17 +60,37 @@ func (l *link) prepare(ctx context.Context, o Options) error {
 	entries.Description = "what the hosts of a fleet reported, until it is stored and judged"
 	entries.Discard, entries.MaxBytes = jetstream.DiscardNew, o.Size+reserve
 	entries.AllowDirect = l.replicas == 1 // with copies any server would answer, also one that has not heard of the last messages
-	if l.stream, err = l.js.CreateOrUpdateStream(ctx, entries); err != nil {
+	if l.stream, err = l.ensure(ctx, entries); err != nil {
 		return fmt.Errorf("stream %s, for which room for %d MiB is set aside, on %d servers: %w", streamName, (o.Size+reserve)>>20, l.replicas, err)
 	}
 	dead := common
 	dead.Name, dead.Subjects = deadStream, []string{deadSubject}
 	dead.Description = "what could not be worked on"
 	dead.Discard, dead.MaxBytes = jetstream.DiscardNew, deadBytes
-	if l.dead, err = l.js.CreateOrUpdateStream(ctx, dead); err != nil {
+	if l.dead, err = l.ensure(ctx, dead); err != nil {
 		return fmt.Errorf("stream %s: %w", deadStream, err)
 	}
 	return nil
+}
+
+// ensure returns a stream, and makes it where it is missing, or changes it where it is not as it should be. One that is, is
+// left alone: a change writes two files, and a process that is killed, or a disk that is full, may come between (see mend).
+func (l *link) ensure(ctx context.Context, want jetstream.StreamConfig) (jetstream.Stream, error) {
+	stream, err := l.js.Stream(ctx, want.Name)
+	switch {
+	case err == nil && isLike(stream.CachedInfo().Config, want):
+		return stream, nil
+	case err != nil && !errors.Is(err, jetstream.ErrStreamNotFound):
+		return nil, err
+	}
+	return l.js.CreateOrUpdateStream(ctx, want)
+}
+
+// isLike tells whether a stream has all that is wanted of it. What Muster does not care about may be as it is.
+func isLike(is, want jetstream.StreamConfig) bool {
+	return is.Description == want.Description && slices.Equal(is.Subjects, want.Subjects) && is.Retention == want.Retention &&
+		is.Storage == want.Storage && is.Replicas == want.Replicas && is.Discard == want.Discard && is.AllowDirect == want.AllowDirect &&
+		max(is.MaxBytes, 0) == max(want.MaxBytes, 0) && max(is.MaxMsgsPerSubject, 0) == max(want.MaxMsgsPerSubject, 0)
 }
 
 // table returns a table, and makes it if there is none.

@@ -115,7 +115,7 @@ func openBucket(ctx context.Context, l *link, name string) (*bucket, error) {
 	defer cancel()
 	b := &bucket{link: l, prefix: "muster.table." + name + "."}
 	var err error
-	b.stream, err = l.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
+	b.stream, err = l.ensure(ctx, jetstream.StreamConfig{
 		Name: streamName + "_TABLE_" + name, Subjects: []string{b.prefix + ">"}, Description: "the table " + name,
 		Storage: jetstream.FileStorage, MaxMsgsPerSubject: 1, Replicas: l.replicas,
 	})

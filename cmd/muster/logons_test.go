@@ -36,7 +36,7 @@ func TestAlertOnFailedLogons(t *testing.T) {
 	// record writes what sshd has said since the last time into the log, as a syslog daemon does.
 	record := func(more ...string) {
 		t.Helper()
-		said := ""
+		var said string
 		for end := time.Now().Add(patience); ; runtime.Gosched() { // it comes through a pipe
 			if said = sshd.Log(); strings.Count(said, "Failed password") >= guesses {
 				break
@@ -69,7 +69,7 @@ func TestAlertOnFailedLogons(t *testing.T) {
 		t.Helper()
 		guesses++
 		_, err := ssh.Dial("tcp", fmt.Sprintf("%s:%d", sshd.Address, sshd.Port), &ssh.ClientConfig{
-			User: user, Auth: []ssh.AuthMethod{ssh.Password("wr0ng")}, HostKeyCallback: ssh.InsecureIgnoreHostKey(), Timeout: patience, //nolint:gosec // only to be refused
+			User: user, Auth: []ssh.AuthMethod{ssh.Password("wr0ng")}, HostKeyCallback: ssh.InsecureIgnoreHostKey(), Timeout: patience,
 		})
 		if err == nil || !strings.Contains(err.Error(), "unable to authenticate") {
 			t.Fatalf("%s is not refused: %v", user, err)

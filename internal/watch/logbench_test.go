@@ -58,6 +58,29 @@ func BenchmarkLogs(b *testing.B) {
 	}
 }
 
+// BenchmarkSelects asks a limit about one record: by event or provider, and whether it is a failed logon, which it is not.
+func BenchmarkSelects(b *testing.B) {
+	for name, c := range map[string]struct {
+		record report.Record
+		s      selection
+	}{
+		"audit by event":         {audited(1), selection{channel: "security", filter: report.Filter{Events: report.Events{{First: 4624, Last: 4624}}}}},
+		"audit by failed logons": {audited(1), selection{channel: "security", logon: events.Failed}},
+		"line by provider":       {logged(1), selection{channel: "journal", filter: report.Filter{Providers: []string{"sshd"}}}},
+		"line by failed logons":  {logged(1), selection{channel: "journal", logon: events.Failed}},
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				x := candidate{Record: &c.record, channel: c.s.channel}
+				if c.s.selects(&x) != (c.s.logon == "") {
+					b.Fatal("it is another record")
+				}
+			}
+		})
+	}
+}
+
 // audited returns a record of the channel Security with the data that a 4624 has of Windows 10.
 func audited(id int64) report.Record {
 	r := report.Record{ID: id, Time: benchTime(id), Event: 4624, Level: report.AuditSuccess, Source: auditing,

@@ -24,20 +24,20 @@ type logTerm struct{ kind, text string }
 func logTerms(h *config.Host) []logTerm {
 	var terms []logTerm
 	for _, l := range h.Logs {
-		text := config.Selection(l.Channel, l.Filter)
+		text := l.Selection()
 		if l.Filter.XPath != "" {
 			text += ", xpath " + l.Filter.XPath
 		}
 		terms = append(terms, logTerm{"logs", text + "; " + strings.Join(readingOf(&l), ", ")})
 	}
 	for _, l := range h.EventLimits {
-		terms = append(terms, logTerm{"limit", fmt.Sprintf("%s: above %d within %s", config.Selection(l.Channel, l.Filter), l.Above,
+		terms = append(terms, logTerm{"limit", fmt.Sprintf("%s: above %d within %s", l.Selection(), l.Above,
 			config.FormatDuration(l.For))})
 	}
 	for _, m := range h.MailRecords {
-		text := config.Selection(m.Channel, m.Filter) + ", to " + strings.Join(h.Mail, ", ")
+		text := m.Selection() + ", to " + strings.Join(h.Mail, ", ")
 		if len(h.Mail) == 0 {
-			text = config.Selection(m.Channel, m.Filter) + ", to nobody: there are no receivers"
+			text = m.Selection() + ", to nobody: there are no receivers"
 		}
 		terms = append(terms, logTerm{"mail", text})
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"muster/internal/config"
+	"muster/internal/events"
 	"muster/internal/report"
 )
 
@@ -18,14 +19,19 @@ func TestLogTerms(t *testing.T) {
 			{Channel: "journal", Filter: report.Filter{Levels: []report.Level{report.Error}, Providers: []string{"sshd"}}},
 			{Channel: "file:/a", Since: report.SinceAll, Raw: true, Messages: true},
 		},
-		EventLimits: []config.EventLimit{{Channel: "Security", Filter: only, Above: 10, For: 10 * time.Minute}},
-		MailRecords: []config.MailRecords{{Channel: "Security", Filter: only}},
+		EventLimits: []config.EventLimit{
+			{Records: config.Records{Channel: "Security", Filter: only}, Above: 10, For: 10 * time.Minute},
+			{Records: config.Records{Channel: "journal", Logon: events.Failed}, Above: 5, For: time.Hour},
+		},
+		MailRecords: []config.Records{{Channel: "Security", Filter: only}, {Channel: "file:/a", Logon: events.Any}},
 	}
 	const want = `logs:  Security 4624-4625, xpath *[a\u202e]; at first the last 1h
 logs:  journal, levels error, providers sshd; at first from now on, without the raw form
 logs:  file:/a; at first all there is, with messages
 limit: Security 4625: above 10 within 10m
+limit: journal, failed logons: above 5 within 1h
 mail:  Security 4625, to a@example.org, b@example.org
+mail:  file:/a, logons, to a@example.org, b@example.org
 `
 	var b strings.Builder
 	printLogTerms(&b, &h)

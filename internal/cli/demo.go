@@ -166,7 +166,7 @@ func demoConfig(fleet *demoFleet, smtpPort int) string {
 		}
 		fmt.Fprintf(&b, `    <host name="%[1]s" address="127.0.0.1" port="%[2]d">
       <logs channel="%[3]s"/>
-      <limit log="%[3]s" providers="sshd" above="3" for="10m"/>
+      <limit log="%[3]s" logon="failed" above="3" for="10m"/>
       <mail-records log="%[3]s" providers="useradd"/>
     </host>
 `, h.name, h.server.Addr().Port, h.channel())

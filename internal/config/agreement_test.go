@@ -229,6 +229,9 @@ func TestSchemaAgreesOnValues(t *testing.T) {
 		{`<logs channel="Security"/><mail-records log="Security" events="%s"/>`, []string{"1102", "!1", "none"}, []string{"", "1,"}},
 		{`<logs channel="a"/><mail-records log="%s"/>`, []string{"a", " A "}, []string{"", "a:"}},
 		{`<logs channel="a"/><limit log="a" above="1" for="1m" events="%s"/>`, []string{"1102", "!1"}, []string{"", "none", "1-"}},
+		{`<logs channel="a"/><limit log="a" above="1" for="1m" logon="%s"/>`, []string{"failed", "accepted", "any", " failed "},
+			[]string{"", "Failed", "none", "all", "failed,accepted", "!failed"}},
+		{`<logs channel="a"/><mail-records log="a" logon="%s"/>`, []string{"failed", "accepted", "any"}, []string{"", "success"}},
 		{`<logs channel="a"/><limit log="a" above="1" for="%s"/>`, []string{"1s", "7d"}, []string{"", "5"}},
 		{`<limit statistic="temperature" above="%s"/>`, []string{"80", "-5", "80.5°C", "-5°C"}, []string{"--5", "80C", "80°F", "80 °C"}},
 	}

@@ -113,10 +113,10 @@ type Host struct {
 	Sudo           bool     // the client is run by sudo -n
 	Mail           []string // RFC 5322 addresses of the receivers, those of <mail to="…"> included; empty: nobody
 	Timeouts       Timeouts
-	Limits         []Limit       // no two of the same statistic, instance and direction; none of a machine that is only gone through
-	Logs           []Logs        // no two of the same channel
-	EventLimits    []EventLimit  // of what Logs may bring home, no two of the same selection
-	MailRecords    []MailRecords // of what Logs may bring home
+	Limits         []Limit      // no two of the same statistic, instance and direction; none of a machine that is only gone through
+	Logs           []Logs       // no two of the same channel
+	EventLimits    []EventLimit // of what Logs may bring home, no two of the same selection
+	MailRecords    []Records    // each of which is mailed to the receivers; of what Logs may bring home
 }
 
 // Timeouts are the deadlines of a visit. A stage ends by its own or by that of the visit, whichever is first.
@@ -145,19 +145,19 @@ type Logs struct {
 	Messages bool          // have Windows render the events' messages
 }
 
-// EventLimit is how many records there may be in so long: more than Above of a channel that the filter selects, with
-// times that are no further apart than For, are an alert.
-type EventLimit struct {
+// Records are some of the log records that come home.
+type Records struct {
 	Channel string
 	Filter  report.Filter // without XPath
-	Above   int
-	For     time.Duration
+	Logon   string        // logons of this outcome alone: events.Accepted, Failed or Any; empty: whatever they are about
 }
 
-// MailRecords has each record of a channel that the filter selects mailed to the host's receivers.
-type MailRecords struct {
-	Channel string
-	Filter  report.Filter // without XPath
+// EventLimit is how many records there may be in so long: more than Above of them, with times that are no further apart than
+// For, are an alert.
+type EventLimit struct {
+	Records
+	Above int
+	For   time.Duration
 }
 
 //go:embed config.xsd

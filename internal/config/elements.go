@@ -171,8 +171,9 @@ type limitElement struct {
 	Statistic *attribute[statistic] `attribute:"statistic"`
 	Instance  *attribute[instance]  `attribute:"instance"`
 	Log       *attribute[channel]   `attribute:"log"`
-	Events    *attribute[events]    `attribute:"events"`
+	Events    *attribute[eventIDs]  `attribute:"events"`
 	kinds
+	Logon *attribute[logon]    `attribute:"logon"`
 	Above *attribute[bound]    `attribute:"above"`
 	Below *attribute[bound]    `attribute:"below"`
 	For   *attribute[duration] `attribute:"for"`
@@ -186,8 +187,8 @@ type kinds struct {
 
 type logsElement struct {
 	element
-	Channel *attribute[channel]    `attribute:"channel" required:"true"`
-	Events  *attribute[eventsNone] `attribute:"events"`
+	Channel *attribute[channel]        `attribute:"channel" required:"true"`
+	Events  *attribute[eventIDsOrNone] `attribute:"events"`
 	kinds
 	XPath    *attribute[xpath] `attribute:"xpath"`
 	Since    *attribute[since] `attribute:"since"`
@@ -197,7 +198,8 @@ type logsElement struct {
 
 type mailRecordsElement struct {
 	element
-	Log    *attribute[channel]    `attribute:"log" required:"true"`
-	Events *attribute[eventsNone] `attribute:"events"`
+	Log    *attribute[channel]        `attribute:"log" required:"true"`
+	Events *attribute[eventIDsOrNone] `attribute:"events"`
 	kinds
+	Logon *attribute[logon] `attribute:"logon"`
 }

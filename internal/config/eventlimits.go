@@ -3,9 +3,9 @@ package config
 import (
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
+	"muster/internal/events"
 	"muster/internal/report"
 )
 
@@ -32,7 +32,7 @@ func (r *resolver) eventLimits(own []*limitElement, inherited []EventLimit, know
 		}
 		first[limit.key()] = e.at
 		if !lifted {
-			r.checkComing(&e.Log.mark, limit.Filter, known)
+			r.checkComing(&e.Log.mark, &limit.Records, known)
 			added = append(added, limit)
 		}
 	}
@@ -58,7 +58,7 @@ func (r *resolver) eventLimit(e *limitElement) (limit EventLimit, lifted, ok boo
 		r.wrong(&e.Statistic.mark, `stands beside log="…": write a <limit> for each`)
 	}
 	if a := markOf(e.Instance); a != nil && !a.wrong {
-		r.wrong(a, "is of statistics: select log records by events, levels or providers")
+		r.wrong(a, "is of statistics: select log records by events, levels, providers or logon")
 	}
 	if a := markOf(e.Below); a != nil && !a.wrong {
 		r.wrong(a, `a limit on log records is one on how many there may be: say above="…"`)
@@ -69,7 +69,8 @@ func (r *resolver) eventLimit(e *limitElement) (limit EventLimit, lifted, ok boo
 	}
 	lifted = e.Above != nil && !e.Above.wrong && e.Above.value == none
 	above, counted := r.most(e, lifted)
-	limit = EventLimit{Channel: string(name), Filter: filterOf(report.Events(e.Events.or(nil)), &e.kinds), Above: above}
+	limit.Records = recordsOf(name, report.Events(e.Events.or(nil)), &e.kinds, e.Logon)
+	limit.Above = above
 	limit.For = r.between(e.For, 0, time.Second, longestWindow)
 	switch {
 	case lifted && e.For != nil && !e.For.wrong:
@@ -77,9 +78,33 @@ func (r *resolver) eventLimit(e *limitElement) (limit EventLimit, lifted, ok boo
 	case !lifted && e.For == nil:
 		r.add(e.at, `this <limit> does not say in how long there may be no more records: say for="…"`)
 	}
-	wrong := func(m *mark) bool { return m != nil && m.wrong }
-	ok = known && (counted || lifted) && !wrong(markOf(e.Events)) && !wrong(markOf(e.Levels)) && !wrong(markOf(e.Providers))
+	ok = known && !anyWrong(markOf(e.Events), markOf(e.Levels), markOf(e.Providers), markOf(e.Logon)) &&
+		r.checkLogon(e.Logon, &limit.Records) && (counted || lifted)
 	return limit, lifted, ok
+}
+
+// anyWrong reports whether a mistake was noted of one of the attributes that were given.
+func anyWrong(marks ...*mark) bool {
+	return slices.ContainsFunc(marks, func(m *mark) bool { return m != nil && m.wrong })
+}
+
+// recordsOf returns the records that attributes select, of those that are not wrong.
+func recordsOf(of channel, ids report.Events, k *kinds, l *attribute[logon]) Records {
+	return Records{Channel: string(of), Filter: filterOf(ids, k), Logon: string(l.or(""))}
+}
+
+// checkLogon notes where no record that is selected can be such a logon. It reports whether all is well.
+func (r *resolver) checkLogon(l *attribute[logon], records *Records) bool {
+	switch {
+	case records.Logon == "" || records.passes(report.Filter{}):
+		return true
+	case len(events.LogonKinds(records.Channel, records.Logon)) == 0:
+		r.wrong(&l.mark, "no record of %s is a logon: Windows has those in Security, and those of OpenSSH in OpenSSH/Operational",
+			quoted(records.Channel))
+	default:
+		r.wrong(&l.mark, "none of the records that are selected beside it is one: docs/windows.md says which records are logons")
+	}
+	return false
 }
 
 // most reads how many records there may be; false where that is not known.
@@ -101,15 +126,14 @@ func (r *resolver) most(e *limitElement, lifted bool) (int, bool) {
 }
 
 // checkComing notes a selection of log records that no host brings home.
-func (r *resolver) checkComing(log *mark, f report.Filter, known []placedLogs) {
-	name := log.text
-	there, comes := coming(trimmed(name), f, known)
+func (r *resolver) checkComing(log *mark, records *Records, known []placedLogs) {
+	there, comes := records.coming(known)
 	if comes {
 		return
 	}
 	if there {
 		at := known[slices.IndexFunc(known, func(l placedLogs) bool {
-			return channel(l.Channel).key() == channel(trimmed(name)).key()
+			return channel(l.Channel).key() == channel(records.Channel).key()
 		})].at
 		r.wrong(log, "none of these records are brought home: the <logs> %s leaves them out", r.where(at, log.at))
 		return
@@ -118,11 +142,11 @@ func (r *resolver) checkComing(log *mark, f report.Filter, known []placedLogs) {
 	for i, l := range known {
 		names[i] = l.Channel
 	}
-	if near := Nearest(trimmed(name), names); near != "" {
+	if near := Nearest(records.Channel, names); near != "" {
 		r.wrong(log, "no host here brings home this log: did you mean %s?", near)
 		return
 	}
-	r.wrong(log, `no host here brings home this log: say <logs channel=%s/> too`, quoted(trimmed(name)))
+	r.wrong(log, `no host here brings home this log: say <logs channel=%s/> too`, quoted(records.Channel))
 }
 
 // mailRecords returns which records are mailed inside an element: its own for the logs that it names, and what is
@@ -140,20 +164,20 @@ func (r *resolver) mailRecords(own []*mailRecordsElement, inherited []placedReco
 			continue
 		}
 		replaced[name.key()] = true
-		value, given := e.Events.given()
-		lifted := given && len(value) == 0
-		m := MailRecords{Channel: string(name), Filter: filterOf(report.Events(value), &e.kinds)}
-		key := strings.ToLower(Selection(m.Channel, m.Filter))
-		if at, repeated := first[key]; repeated {
+		r.checkMailed(e)
+		if anyWrong(markOf(e.Events), markOf(e.Levels), markOf(e.Providers), markOf(e.Logon)) {
+			continue
+		}
+		m := recordsOf(name, report.Events(e.Events.or(nil)), &e.kinds, e.Logon)
+		if at, repeated := first[m.key()]; repeated {
 			r.add(e.at, "a second <mail-records> of the same records: the first is %s", r.where(at, e.at))
 			continue
 		}
-		first[key] = e.at
-		if lifted {
+		first[m.key()] = e.at
+		if e.lifted() || !r.checkLogon(e.Logon, &m) {
 			continue
 		}
-		r.checkKinds(name, markOf(e.Events), &e.kinds)
-		r.checkComing(&e.Log.mark, m.Filter, known)
+		r.checkComing(&e.Log.mark, &m, known)
 		added = append(added, placedRecords{m, &e.Log.mark})
 	}
 	result := make([]placedRecords, 0, len(inherited)+len(added))
@@ -167,6 +191,25 @@ func (r *resolver) mailRecords(own []*mailRecordsElement, inherited []placedReco
 		r.add(own[len(own)-1].at, "with this <mail-records> a host has %d of them: %d are the most", len(result), mostEventLimits)
 	}
 	return result
+}
+
+// lifted reports whether the element takes away what is mailed of a log.
+func (e *mailRecordsElement) lifted() bool {
+	value, given := e.Events.given()
+	return given && len(value) == 0
+}
+
+// checkMailed notes what in a <mail-records> does not go together.
+func (r *resolver) checkMailed(e *mailRecordsElement) {
+	if !e.lifted() {
+		r.checkKinds(e.Log.value, markOf(e.Events), &e.kinds)
+		return
+	}
+	for _, a := range []*mark{markOf(e.Levels), markOf(e.Providers), markOf(e.Logon)} {
+		if a != nil && !a.wrong {
+			r.wrong(a, `means nothing beside events="none", with which no records of this log are mailed: leave it out`)
+		}
+	}
 }
 
 // doubtRecords warns, once for each <mail-records>, of a host whose records nobody would get.

@@ -180,13 +180,13 @@ func checkLogTerms(t *testing.T, h Host) {
 	keys := map[string]bool{}
 	for _, l := range h.EventLimits {
 		filter, there := channels[channel(l.Channel).key()]
-		if !there || !overlap(filter, l.Filter) || keys[l.key()] || l.Above < 0 || l.Above > mostAbove || l.For < time.Second || l.For > longestWindow {
+		if !there || !l.passes(filter) || keys[l.key()] || l.Above < 0 || l.Above > mostAbove || l.For < time.Second || l.For > longestWindow {
 			t.Errorf("limits %+v on %+v", h.EventLimits, h.Logs)
 		}
 		keys[l.key()] = true
 	}
 	for _, m := range h.MailRecords {
-		if filter, there := channels[channel(m.Channel).key()]; !there || !overlap(filter, m.Filter) {
+		if filter, there := channels[channel(m.Channel).key()]; !there || !m.passes(filter) {
 			t.Errorf("mailed are %+v of %+v", h.MailRecords, h.Logs)
 		}
 	}

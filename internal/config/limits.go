@@ -97,7 +97,7 @@ func (r *resolver) limit(e *limitElement) (Limit, bool) {
 		r.add(e.at, `this <limit> says neither statistic="…" nor log="…"`)
 		return Limit{}, false
 	}
-	for _, a := range []*mark{markOf(e.Events), markOf(e.Levels), markOf(e.Providers)} {
+	for _, a := range []*mark{markOf(e.Events), markOf(e.Levels), markOf(e.Providers), markOf(e.Logon)} {
 		if a != nil && !a.wrong {
 			r.wrong(a, `selects log records: say log="…" instead of statistic="…"`)
 		}

@@ -27,7 +27,7 @@ type eventTerms struct {
 type appliedTerms struct {
 	logs    []Logs
 	limits  []EventLimit
-	records []MailRecords
+	records []Records
 	mailed  []*mark // the logs of records, where they stand
 }
 
@@ -37,12 +37,9 @@ type placedLogs struct {
 }
 
 type placedRecords struct {
-	MailRecords
+	Records
 	log *mark
 }
-
-// key tells the limits on logs apart.
-func (l *EventLimit) key() string { return strings.ToLower(Selection(l.Channel, l.Filter)) }
 
 // events returns what holds of log records inside an element: what it says itself, and what is inherited and not
 // replaced. Within finds the <logs> elements in the elements inside it; nil: there are none.
@@ -69,13 +66,13 @@ func (t *eventTerms) apply() {
 		a.logs = append(a.logs, l.Logs)
 	}
 	for _, l := range t.limits {
-		if _, comes := coming(l.Channel, l.Filter, t.logs); comes {
+		if _, comes := l.coming(t.logs); comes {
 			a.limits = append(a.limits, l)
 		}
 	}
 	for _, m := range t.records {
-		if _, comes := coming(m.Channel, m.Filter, t.logs); comes {
-			a.records = append(a.records, m.MailRecords)
+		if _, comes := m.coming(t.logs); comes {
+			a.records = append(a.records, m.Records)
 			a.mailed = append(a.mailed, m.log)
 		}
 	}

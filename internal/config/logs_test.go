@@ -14,7 +14,7 @@ import (
 func (h Host) logTexts() string {
 	var all []string
 	for _, l := range h.Logs {
-		text := Selection(l.Channel, l.Filter)
+		text := l.Selection()
 		if l.Filter.XPath != "" {
 			text += " xpath " + l.Filter.XPath
 		}
@@ -34,10 +34,10 @@ func (h Host) logTexts() string {
 		all = append(all, text)
 	}
 	for _, l := range h.EventLimits {
-		all = append(all, fmt.Sprintf("%s > %d in %v", Selection(l.Channel, l.Filter), l.Above, l.For))
+		all = append(all, fmt.Sprintf("%s > %d in %v", l.Selection(), l.Above, l.For))
 	}
 	for _, m := range h.MailRecords {
-		all = append(all, "mail "+Selection(m.Channel, m.Filter))
+		all = append(all, "mail "+m.Selection())
 	}
 	return strings.Join(all, "; ")
 }
@@ -66,6 +66,14 @@ func TestLogs(t *testing.T) {
 		{`<limit log="Security" events="4625" above="none"/>`, security + journal + "Security 1102 > 0 in 1h0m0s; " + mails},
 		{`<limit log="Security" above="none"/>`, security + journal + limits + mails},
 		{`<limit log="Security" above="100000" for="7d"/>`, security + journal + limits + "Security > 100000 in 168h0m0s; " + mails},
+		{`<limit log="Security" events="4625" logon="failed" above="99" for="1m"/>`,
+			security + journal + limits + "Security 4625, failed logons > 99 in 1m0s; " + mails},
+		{`<limit log="journal" logon="failed" levels="error" providers="sshd" above="3" for="1m"/><limit log="journal" logon="accepted" above="4" for="1m"/>
+			<limit log="journal" logon="any" above="5" for="1m"/><limit log="journal" above="6" for="1m"/>`,
+			security + journal + limits + "journal, failed logons, levels error, providers sshd > 3 in 1m0s; " +
+				"journal, accepted logons > 4 in 1m0s; journal, logons > 5 in 1m0s; journal > 6 in 1m0s; " + mails},
+		{`<limit log="Security" events="4625" logon="failed" above="none"/>`, security + journal + limits + mails},
+		{`<mail-records log="journal" logon="failed"/>`, security + journal + limits + "mail Security 1102; mail journal, failed logons"},
 		{`<mail-records log="security" events="4624"/><mail-records log="security" events="4625"/>`,
 			security + journal + limits + "mail journal; mail security 4624; mail security 4625"},
 		{`<mail-records log="Security" events="none"/>`, security + journal + limits + "mail journal"},
@@ -98,6 +106,41 @@ func TestLimitsForSeveralGroups(t *testing.T) {
 	} {
 		if got := c.host(t, name).logTexts(); got != want {
 			t.Errorf("%s has %s, want %s", name, got, want)
+		}
+	}
+}
+
+// TestLimitsOnLogons are inherited by what they select, and hold where a host brings home such logons.
+func TestLimitsOnLogons(t *testing.T) {
+	c := parsed(t, muster(`<limit log="Security" logon="failed" above="10" for="10m"/><limit log="journal" logon="failed" above="10" for="10m"/>
+		<limit log="journal" above="20" for="10m"/><mail-records log="Security" logon="accepted"/>
+		<group key="k">
+			<logs channel="Security"/><host name="all" address="a"/>
+			<host name="cleared" address="b"><logs channel="Security" events="1102"/></host>
+			<host name="succeeded" address="c"><logs channel="SECURITY" events="4624"/></host>
+			<host name="kerberos" address="d"><logs channel="Security" events="4768-4771" levels="audit-failure"/></host>
+			<host name="elsewhere" address="e"><logs channel="Security" providers="Microsoft-Windows-Eventlog"/></host>
+			<host name="filtered" address="f"><logs channel="Security" xpath="*[System[EventID=1102]]"/></host>
+		</group>
+		<group key="k"><logs channel="journal" levels="information" providers="sshd"/><host name="linux" address="g"/>
+			<host name="more" address="h"><limit log="journal" logon="failed" above="99" for="1h"/></host>
+			<host name="none" address="i"><limit log="journal" logon="failed" above="none"/></host>
+			<host name="apart" address="j"><limit log="journal" above="none"/></host>
+		</group>`))
+	const failed, accepted = "; Security, failed logons > 10 in 10m0s", "; mail Security, accepted logons"
+	const lines = "journal, levels information, providers sshd; "
+	for name, want := range map[string]string{
+		"all": "Security" + failed + accepted, "cleared": "Security 1102", "succeeded": "SECURITY 4624" + accepted,
+		"kerberos":  "Security 4768-4771, levels audit-failure" + failed,
+		"elsewhere": "Security, providers Microsoft-Windows-Eventlog",
+		"filtered":  "Security xpath *[System[EventID=1102]]" + failed + accepted,
+		"linux":     lines + "journal, failed logons > 10 in 10m0s; journal > 20 in 10m0s",
+		"more":      lines + "journal > 20 in 10m0s; journal, failed logons > 99 in 1h0m0s",
+		"none":      lines + "journal > 20 in 10m0s",
+		"apart":     lines + "journal, failed logons > 10 in 10m0s",
+	} {
+		if got := c.host(t, name).logTexts(); got != want {
+			t.Errorf("%s has %s\nwant %s", name, got, want)
 		}
 	}
 }
@@ -158,6 +201,11 @@ func TestWrongLogsAreNotRepeated(t *testing.T) {
 		`<logs channel="a"/><mail-records log="a" events="x"/>`,
 		`<logs channel="a"/><mail-records lgo="a"/>`,
 		`<logs channel="a" events="x"/><limit log="a" events="1" above="1" for="1m"/>`,
+		`<logs channel="a"/><limit log="a" logon="fail" above="1" for="1m"/>`,
+		`<logs channel="a" events="1"/><limit log="a" logon="x" above="1" for="1m"/>`,
+		`<logs channel="Security" events="1"/><limit log="Security" events="1" logon="failed" above="1" for="1m"/>`,
+		`<logs channel="Security" events="4625"/><limit log="Security" levels="notice" logon="failed" above="1" for="1m"/>`,
+		`<logs channel="a"/><mail-records log="a" logon="x"/><mail-records log="a"/>`,
 		`<logs chanel="a"/>`,
 		`<logs channel="a" levels="x"/><mail-records log="a" levels="error"/>`,
 	} {
@@ -197,9 +245,35 @@ func TestOverlap(t *testing.T) {
 		{report.Filter{Providers: []string{"a"}}, report.Filter{Providers: []string{"b"}}, false},
 		{report.Filter{Providers: []string{"!a"}}, report.Filter{Providers: []string{"A"}}, false},
 		{report.Filter{Providers: []string{"!a"}}, report.Filter{Providers: []string{"!b"}}, true},
+		{report.Filter{Providers: []string{"!a"}}, report.Filter{Providers: []string{"a", "b"}}, true},
 	} {
 		if overlap(c.a, c.b) != c.want || overlap(c.b, c.a) != c.want {
 			t.Errorf("%+v and %+v: %v", c.a, c.b, !c.want)
+		}
+	}
+}
+
+// TestOverlapOfThree filters, each two of which overlap.
+func TestOverlapOfThree(t *testing.T) {
+	ids := func(a, b int64) report.Filter {
+		return report.Filter{Events: report.Events{{First: a, Last: a}, {First: b, Last: b}}}
+	}
+	levels := func(l ...report.Level) report.Filter { return report.Filter{Levels: l} }
+	providers := func(p ...string) report.Filter { return report.Filter{Providers: p} }
+	for _, c := range []struct {
+		a, b, c report.Filter
+		want    bool
+	}{
+		{ids(1, 2), ids(2, 3), ids(1, 3), false},
+		{ids(1, 2), ids(2, 3), ids(2, 4), true},
+		{levels(report.Error, report.Notice), levels(report.Notice, report.Debug), levels(report.Debug, report.Error), false},
+		{levels(report.Error, report.Notice), report.Filter{}, levels(report.Debug, report.Error), true},
+		{providers("a", "b"), providers("b", "c"), providers("c", "a"), false},
+		{providers("a", "b"), providers("b", "c"), providers("!c"), true},
+		{providers("a", "b"), providers("b", "c"), providers("!B"), false},
+	} {
+		if overlap(c.a, c.b, c.c) != c.want || overlap(c.c, c.b, c.a) != c.want || overlap(c.b, c.a, c.c) != c.want {
+			t.Errorf("%+v, %+v and %+v: %v", c.a, c.b, c.c, !c.want)
 		}
 	}
 }

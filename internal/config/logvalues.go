@@ -9,18 +9,20 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"muster/internal/events"
 	"muster/internal/report"
 )
 
 // What may stand in the attributes that say which log records are meant.
 type (
-	channel    string         // journal, file:/path, or a channel of the Windows event log
-	events     report.Events  // as report.ParseEvents reads them
-	eventsNone report.Events  // the same, or none: nil
-	levels     []report.Level // any of these
-	providers  []string       // each may have ! before it
-	xpath      string
-	since      time.Duration // as report.LogRequest has it
+	channel        string         // journal, file:/path, or a channel of the Windows event log
+	eventIDs       report.Events  // as report.ParseEvents reads them
+	eventIDsOrNone report.Events  // the same, or none: nil
+	levels         []report.Level // any of these
+	providers      []string       // each may have ! before it
+	logon          string         // an outcome, as package events names them
+	xpath          string
+	since          time.Duration // as report.LogRequest has it
 )
 
 const mostProviders = 100 // of one filter
@@ -84,18 +86,18 @@ func (c channel) key() string {
 	return strings.ToLower(string(c))
 }
 
-func (e *events) parse(text string) error {
+func (e *eventIDs) parse(text string) error {
 	parsed, err := report.ParseEvents(trimmed(text))
-	*e = events(parsed)
+	*e = eventIDs(parsed)
 	return err
 }
 
-func (e *eventsNone) parse(text string) error {
+func (e *eventIDsOrNone) parse(text string) error {
 	if trimmed(text) == none {
 		*e = nil
 		return nil
 	}
-	return (*events)(e).parse(text)
+	return (*eventIDs)(e).parse(text)
 }
 
 func (l *levels) parse(text string) error {
@@ -135,6 +137,10 @@ func (p *providers) parse(text string) error {
 		*p = append(*p, one)
 	}
 	return nil
+}
+
+func (l *logon) parse(text string) error {
+	return parseOneOf((*string)(l), text, events.Failed, events.Accepted, events.Any)
 }
 
 func (x *xpath) parse(text string) error {

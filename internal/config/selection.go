@@ -6,15 +6,28 @@ import (
 	"slices"
 	"strings"
 
+	"muster/internal/events"
 	"muster/internal/report"
 )
 
-// Selection returns the records of a channel that a filter selects as a person reads it: "Security 4625",
-// "journal, levels error,critical, providers sshd". An XPath is left out.
-func Selection(channel string, f report.Filter) string {
+// Selection returns which records of the channel are brought home, as a person reads it: "Security 4625", "journal, levels
+// error,critical, providers sshd". An XPath is left out.
+func (l *Logs) Selection() string { return selection(l.Channel, "", l.Filter) }
+
+// Selection returns which records are meant, as a person reads it: "Security 4625", "journal, failed logons, providers sshd".
+func (r *Records) Selection() string { return selection(r.Channel, r.Logon, r.Filter) }
+
+func selection(channel, logon string, f report.Filter) string {
 	text := channel
 	if len(f.Events) > 0 {
 		text += " " + f.Events.String()
+	}
+	switch logon {
+	case "":
+	case events.Any:
+		text += ", logons"
+	default:
+		text += ", " + logon + " logons"
 	}
 	if len(f.Levels) > 0 {
 		words := make([]string, len(f.Levels))
@@ -29,6 +42,9 @@ func Selection(channel string, f report.Filter) string {
 	return text
 }
 
+// key tells selections apart.
+func (r *Records) key() string { return strings.ToLower(r.Selection()) }
+
 // filterOf returns the filter that attributes make, of those that are not wrong.
 func filterOf(e report.Events, k *kinds) report.Filter {
 	f := report.Filter{
@@ -41,48 +57,72 @@ func filterOf(e report.Events, k *kinds) report.Filter {
 	return f
 }
 
-// coming reports whether a channel is among logs, and whether one of these brings home what a filter selects.
-func coming(name string, f report.Filter, logs []placedLogs) (known, comes bool) {
-	for _, l := range logs {
-		if channel(l.Channel).key() == channel(name).key() {
+// coming reports whether the records' channel is among logs, and whether one of these brings home some of them.
+func (r *Records) coming(logs []placedLogs) (known, comes bool) {
+	for i := range logs {
+		if channel(logs[i].Channel).key() == channel(r.Channel).key() {
 			known = true
-			comes = comes || overlap(l.Filter, f)
+			comes = comes || r.passes(logs[i].Filter)
 		}
 	}
 	return known, comes
 }
 
-// overlap reports whether a record may pass both filters, as far as they say; what an XPath leaves out is not known.
-func overlap(a, b report.Filter) bool {
-	levels := len(a.Levels) == 0 || len(b.Levels) == 0 ||
-		slices.ContainsFunc(a.Levels, func(l report.Level) bool { return slices.Contains(b.Levels, l) })
-	return levels && eventsOverlap(a.Events, b.Events) && providersOverlap(a.Providers, b.Providers)
+// passes reports whether there may be such records that pass a filter, too.
+func (r *Records) passes(f report.Filter) bool {
+	if r.Logon == "" {
+		return overlap(r.Filter, f)
+	}
+	return slices.ContainsFunc(events.LogonKinds(r.Channel, r.Logon), func(kind report.Filter) bool {
+		return overlap(r.Filter, f, kind)
+	})
 }
 
-// eventsOverlap looks at where the ranges that the selections are made of can begin: if there is an event in both, one of
+// overlap reports whether a record may pass all filters, as far as they say; what an XPath leaves out is not known.
+func overlap(filters ...report.Filter) bool {
+	return levelsOverlap(filters) && eventsOverlap(filters) && providersOverlap(filters)
+}
+
+func levelsOverlap(filters []report.Filter) bool {
+	return slices.ContainsFunc(report.Levels(), func(level report.Level) bool {
+		return !slices.ContainsFunc(filters, func(f report.Filter) bool {
+			return len(f.Levels) > 0 && !slices.Contains(f.Levels, level)
+		})
+	})
+}
+
+// eventsOverlap looks at where the ranges that the selections are made of can begin: if there is an event in all, one of
 // these is.
-func eventsOverlap(a, b report.Events) bool {
+func eventsOverlap(filters []report.Filter) bool {
 	starts := []int64{0}
-	for _, r := range slices.Concat(a, b) {
-		if r.Exclude {
-			starts = append(starts, r.Last+1)
-		} else {
-			starts = append(starts, r.First)
+	for _, f := range filters {
+		for _, r := range f.Events {
+			if r.Exclude {
+				starts = append(starts, r.Last+1)
+			} else {
+				starts = append(starts, r.First)
+			}
 		}
 	}
-	return slices.ContainsFunc(starts, func(id int64) bool { return id <= math.MaxUint32 && a.Has(id) && b.Has(id) })
+	return slices.ContainsFunc(starts, func(id int64) bool {
+		return id <= math.MaxUint32 && !slices.ContainsFunc(filters, func(f report.Filter) bool { return !f.Events.Has(id) })
+	})
 }
 
-func providersOverlap(a, b []string) bool {
-	filters := []report.Filter{{Providers: a}, {Providers: b}}
+func providersOverlap(filters []report.Filter) bool {
 	named := false
-	for _, p := range slices.Concat(a, b) {
-		if strings.HasPrefix(p, "!") {
-			continue
-		}
-		named = true
-		if filters[0].Match(&report.Record{Source: p}) && filters[1].Match(&report.Record{Source: p}) {
-			return true
+	for _, f := range filters {
+		for _, p := range f.Providers {
+			if strings.HasPrefix(p, "!") {
+				continue
+			}
+			named = true
+			refuses := func(other report.Filter) bool {
+				return !(&report.Filter{Providers: other.Providers}).Match(&report.Record{Source: p})
+			}
+			if !slices.ContainsFunc(filters, refuses) {
+				return true
+			}
 		}
 	}
 	return !named // only exclusions: there is always another one

@@ -1,12 +1,13 @@
 // Package events knows what log records mean: the names and meanings of the Windows events that administrators know, logon
 // types and status codes in words, and which records say that somebody logged in, or failed to.
 //
-// It is pure: a record in, words out. Nothing of it decides what is stored or mailed; it says what a person reads, and what
-// the columns logon, account and address of the table logs hold. All of it may be called from many goroutines.
+// It is pure: a record in, words out. It says what a person reads, what the columns logon, account and address of the table
+// logs hold, and which records are meant where a configuration says logon="…"; what becomes of them is not its matter. All of
+// it may be called from many goroutines.
 //
 // # Who failed to log in
 //
-// Logon answers it for one record, and one failed attempt is to be one record, although most programs write several lines of
+// LogonOf answers it for one record, and one failed attempt is to be one record, although most programs write several lines of
 // it. This is the one that counts:
 //
 //   - Windows: 4625, where the attempt was made. A domain controller that refuses says so itself (4771, 4768, 4776), which is
@@ -38,6 +39,7 @@ const (
 	eventLog  = "Microsoft-Windows-Eventlog" // of what became of logs themselves
 	startStop = "EventLog"                   // of what it saw of the machine's starts and stops
 	services  = "Service Control Manager"
+	openSSH   = "OpenSSH" // the lines of its server
 )
 
 // Event is what is known of one kind of event.

@@ -13,12 +13,58 @@ const (
 	Failed   = "failed"
 )
 
+// Any asks for logons of either outcome.
+const Any = "any"
+
 // Logon is what a record says of somebody who logged in, or failed to. What the record does not say is empty.
 type Logon struct {
 	Outcome string // Accepted or Failed
 	User    string // "alice", or `CORP\alice`; as it was given, so it may be of no account
 	Address string // from where: an IP address, or the name of a machine
 	Method  string // how: "password", "publickey", "remote desktop", "network", "Kerberos", "sudo" …
+}
+
+// Is reports whether it is a logon of this outcome: Accepted, Failed or Any. An empty Logon is none.
+func (l Logon) Is(outcome string) bool {
+	return l.Outcome != "" && (outcome == Any || outcome == l.Outcome)
+}
+
+// LogonKinds returns which records of a channel may be logons of an outcome (Accepted, Failed or Any): those that one of the
+// filters selects, and no others. There are none for a channel that has no such records. What of them are logons LogonOf says.
+//
+// In the channel Security the Local Security Authority alone writes; System, Application and Setup get no audits, and OpenSSH
+// has channels of its own. In any other channel there may be events that were forwarded from Security.
+func LogonKinds(channel, outcome string) []report.Filter {
+	if isLines(channel) {
+		return []report.Filter{{}} // of any program that uses PAM
+	}
+	switch strings.ToLower(channel) {
+	case "system", "application", "setup":
+		return nil
+	}
+	var kinds []report.Filter
+	audits := func(level report.Level, ids ...int64) {
+		f := report.Filter{Providers: []string{auditing}, Levels: []report.Level{level}}
+		for _, id := range ids {
+			f.Events = append(f.Events, report.EventRange{First: id, Last: id})
+		}
+		kinds = append(kinds, f)
+	}
+	if outcome != Failed {
+		audits(report.AuditSuccess, 4624)
+	}
+	if outcome != Accepted {
+		audits(report.AuditFailure, 4625, 4768, 4771, 4776)
+	}
+	if !strings.EqualFold(channel, "Security") {
+		kinds = append(kinds, report.Filter{Providers: []string{openSSH}})
+	}
+	return kinds
+}
+
+// isLines reports whether the records of a channel are lines of programs, and not events of Windows.
+func isLines(channel string) bool {
+	return channel == report.Journal || strings.HasPrefix(channel, report.FileChannel)
 }
 
 // LogonOf returns what a record of a channel says of a logon; an empty one and false where it is about something else, or is not the one
@@ -30,10 +76,10 @@ type Logon struct {
 // provider's name, but without names for their data, one is believed that has the data of the audit.
 func LogonOf(channel string, r *report.Record) (l Logon, ok bool) {
 	switch {
-	case channel == report.Journal || strings.HasPrefix(channel, report.FileChannel):
+	case isLines(channel):
 		l, ok = unixLogon(program(r.Source), r.Message)
 		ok = ok && genuine(channel, r)
-	case strings.EqualFold(r.Source, "OpenSSH"): // as Windows has it: the line is in the data
+	case strings.EqualFold(r.Source, openSSH): // as Windows has it: the line is in the data
 		l, ok = unixLogon(program(field(r, "process")), field(r, "payload"))
 	case strings.EqualFold(r.Source, auditing):
 		l, _, ok = windowsLogon(r)

@@ -1,6 +1,7 @@
 package events
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -231,6 +232,92 @@ func TestLogonsOfWindows(t *testing.T) {
 				t.Errorf("another provider's event is described as the audit's: %s", words)
 			}
 		})
+	}
+}
+
+func TestIs(t *testing.T) {
+	for _, test := range []struct {
+		outcome          string
+		failed, accepted bool
+	}{{Failed, true, false}, {Accepted, false, true}, {Any, true, true}, {"", false, false}} {
+		if (Logon{Outcome: Failed}).Is(test.outcome) != test.failed || (Logon{Outcome: Accepted}).Is(test.outcome) != test.accepted ||
+			(Logon{}).Is(test.outcome) {
+			t.Errorf("%q: %+v", test.outcome, test)
+		}
+	}
+}
+
+// selected reports whether LogonKinds counts a record among those that may be logons.
+func selected(channel, outcome string, r *report.Record) bool {
+	return slices.ContainsFunc(LogonKinds(channel, outcome), func(f report.Filter) bool { return f.Match(r) })
+}
+
+func TestLogonKinds(t *testing.T) {
+	openssh := line("OpenSSH", "")
+	openssh.Event = 4
+	for _, test := range []struct {
+		channel string
+		record  *report.Record
+		want    string // outcomes
+	}{
+		{"journal", line("sshd", ""), "failed accepted any"},
+		{"file:/var/log/auth.log", line("su", ""), "failed accepted any"},
+		{"Security", graded(security(4625), report.AuditFailure), "failed any"},
+		{"SECURITY", graded(security(4776), report.AuditFailure), "failed any"},
+		{"Security", graded(security(4776), report.AuditSuccess), ""},
+		{"ForwardedEvents", graded(security(4771), report.AuditFailure), "failed any"},
+		{"Security", graded(security(4624), report.AuditSuccess), "accepted any"},
+		{"Security", graded(security(1102), report.AuditSuccess), ""},
+		{"Security", openssh, ""},
+		{"OpenSSH/Operational", openssh, "failed accepted any"},
+		{"system", openssh, ""},
+		{"Application", graded(security(4625), report.AuditFailure), ""},
+		{"Setup", line("sshd", ""), ""},
+	} {
+		var got []string
+		for _, outcome := range []string{Failed, Accepted, Any} {
+			if selected(test.channel, outcome, test.record) {
+				got = append(got, outcome)
+			}
+		}
+		if strings.Join(got, " ") != test.want {
+			t.Errorf("%s, %s %d: %q, want %s", test.channel, test.record.Source, test.record.Event, got, test.want)
+		}
+	}
+}
+
+// graded gives a record a level.
+func graded(r *report.Record, level report.Level) *report.Record {
+	r.Level = level
+	return r
+}
+
+// TestLogonKindsAreComplete: there is no event that LogonOf reads as a logon and LogonKinds leaves out.
+func TestLogonKindsAreComplete(t *testing.T) {
+	found := 0
+	for id := range int64(1 << 16) {
+		for status, level := range map[string]report.Level{"0x0": report.AuditSuccess, "0xc000006a": report.AuditFailure, "0x18": report.AuditFailure} {
+			r := graded(security(id, "TargetUserName", "alice", "Status", status), level)
+			l, ok := LogonOf("Security", r)
+			switch {
+			case !ok:
+			case l.Outcome == Accepted && level == report.AuditFailure, l.Outcome == Failed && level == report.AuditSuccess:
+				// The event has one outcome, whatever the status; and so one level.
+			default:
+				found++
+				if !selected("Security", l.Outcome, r) || !selected("Security", Any, r) {
+					t.Errorf("%d with status %s is a logon: %+v", id, status, l)
+				}
+			}
+		}
+	}
+	if found < 5 {
+		t.Errorf("%d logons", found)
+	}
+	for _, test := range attempts {
+		if r := line(test.program, test.message); test.want.Outcome != "" && !selected("journal", test.want.Outcome, r) {
+			t.Errorf("%s is left out", test.name)
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"iter"
 	"time"
 
+	"muster/internal/events"
 	"muster/internal/report"
 )
 
@@ -33,12 +34,12 @@ type LogQuery struct {
 
 // What Logon.Outcome may be.
 const (
-	LogonAccepted = "accepted"
-	LogonFailed   = "failed"
+	LogonAccepted = events.Accepted
+	LogonFailed   = events.Failed
 )
 
 // LogonAny asks for logons of either outcome.
-const LogonAny = "any"
+const LogonAny = events.Any
 
 // LogLine is a record, or a gap: what was gone before it was read.
 type LogLine struct {

@@ -36,6 +36,12 @@ func (d *drawn) records(host, visit string, sweep time.Time) {
 				id += 1 + int64(d.r.IntN(2))
 				at = at.Add(time.Duration(d.r.IntN(20)) * time.Second)
 				record := report.Record{ID: id, Time: at, Event: []int64{4625, 4625, 1102, 4624}[d.r.IntN(4)], Message: "m"}
+				if channel.Channel == "journal" {
+					record.Event, record.Source, record.Message = 0, "sshd", aroundIt[d.r.IntN(len(aroundIt))]
+					if chance(d.r, 0.5) {
+						record.Message = refused("root", "203.0.113.9")
+					}
+				}
 				next.Records = append(next.Records, record)
 				if notice := fmt.Sprintf("%s/security/%d/%d", host, next.Epoch, id); channel.Channel == "Security" && record.Event == 1102 {
 					d.mails[host] = append(d.mails[host], notice)

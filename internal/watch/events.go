@@ -4,60 +4,41 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"muster/internal/alert"
 	"muster/internal/config"
 	"muster/internal/entry"
-	"muster/internal/events"
 	"muster/internal/queue"
 	"muster/internal/report"
 )
 
-const (
-	shownRecords = 3   // in an alert's words
-	shownWords   = 120 // characters of each of them
-	shownName    = 64  // characters of a source or a user
-	mailedWords  = 400 // characters of a record that is mailed
-)
-
 // eventRule is a limit on log records.
 type eventRule struct {
-	name    string // of the selection: what tells it from others of the host
-	channel string
-	filter  report.Filter
-	limit   alert.Limit
-	above   int
-	within  time.Duration
-}
-
-// recordRule is a selection of records that are mailed.
-type recordRule struct {
-	channel string
-	filter  report.Filter
+	selection
+	name   string // of the selection: what tells it from others of the host
+	limit  alert.Limit
+	above  int
+	within time.Duration
 }
 
 // learn takes over what the configuration says of a host's log records.
 func (h *watched) learn(c *config.Host) {
 	for _, l := range c.EventLimits {
 		above := float64(l.Above)
-		r := eventRule{
-			name: config.Selection(l.Channel, l.Filter), channel: config.ChannelKey(l.Channel), filter: l.Filter,
-			above: l.Above, within: l.For,
-		}
+		r := eventRule{selection: selectionOf(&l.Records), name: l.Selection(), above: l.Above, within: l.For}
 		r.limit = alert.Limit{Statistic: report.LogsMatches, Instance: r.name, Unit: "1", Above: &above, Within: l.For}
 		h.events = append(h.events, r)
 	}
 	for _, m := range c.MailRecords {
-		h.records = append(h.records, recordRule{config.ChannelKey(m.Channel), m.Filter})
+		h.records = append(h.records, selectionOf(&m))
 	}
 }
 
 // looksAt reports whether there is a limit on records of a channel, or a mail of them.
 func (h *watched) looksAt(channel string) bool {
 	return slices.ContainsFunc(h.events, func(r eventRule) bool { return r.channel == channel }) ||
-		slices.ContainsFunc(h.records, func(r recordRule) bool { return r.channel == channel })
+		slices.ContainsFunc(h.records, func(s selection) bool { return s.channel == channel })
 }
 
 // logged counts the log records that an entry brought, and takes up those that are to be mailed. An entry of a host whose
@@ -77,8 +58,7 @@ func (w *Watch) logged(ctx context.Context, e queue.Entry) {
 	if !host.asks() || w.state.has(l.Host, e.Number) {
 		return
 	}
-	c := counting{watch: w, host: &host, logs: w.state.logs(l.Host), entry: l, times: make([][]time.Time, len(host.events)),
-		last: make([][]*report.Record, len(host.events))}
+	c := counting{watch: w, host: &host, logs: w.state.logs(l.Host), entry: l, counted: make([][]*report.Record, len(host.events))}
 	c.changed = c.logs.keep(&host)
 	for i := range l.Channels {
 		c.channel(&l.Channels[i])
@@ -109,8 +89,7 @@ type counting struct {
 	logs    *hostLogs
 	entry   *entry.Logs
 	changed bool
-	times   [][]time.Time      // by rule: of the records that it counts
-	last    [][]*report.Record // likewise: the last few of them
+	counted [][]*report.Record // by limit: the records that it counts, as they came
 }
 
 // channel counts the records of one channel that were not counted before. That one is counted is noted by its id: so the
@@ -121,7 +100,7 @@ func (c *counting) channel(batch *report.Logs) {
 		return
 	}
 	upTo := c.logs.upTo(key, batch.Epoch)
-	counted := upTo
+	last := upTo
 	full := c.watch.state.crowded(c.entry.Host)
 	mailed := len(c.watch.receivers(c.entry.Host)) > 0
 	for i := range batch.Records {
@@ -130,26 +109,25 @@ func (c *counting) channel(batch *report.Logs) {
 			continue
 		}
 		matched := false
+		x := candidate{Record: r, channel: key}
 		for n := range c.host.events {
-			if rule := &c.host.events[n]; rule.channel == key && rule.filter.Match(r) {
+			if c.host.events[n].selects(&x) {
 				matched = true
-				c.times[n] = append(c.times[n], r.Time)
-				c.last[n] = append(c.last[n], r)
-				c.last[n] = c.last[n][max(0, len(c.last[n])-shownRecords):]
+				c.counted[n] = append(c.counted[n], r)
 			}
 		}
-		if mailed && slices.ContainsFunc(c.host.records, func(m recordRule) bool { return m.channel == key && m.filter.Match(r) }) {
+		if mailed && slices.ContainsFunc(c.host.records, func(s selection) bool { return s.selects(&x) }) {
 			matched = true
 			c.logs.push(&pending{
 				ID: fmt.Sprintf("%s/%d/%d", key, batch.Epoch, r.ID), Channel: batch.Channel, Record: mailedRecord(r),
 			}, full())
 		}
 		if matched {
-			counted = r.ID
+			last = r.ID
 		}
 	}
-	if counted > upTo {
-		c.logs.see(key, batch.Epoch, counted)
+	if last > upTo {
+		c.logs.see(key, batch.Epoch, last)
 		c.changed = true
 	}
 	left := ""
@@ -164,11 +142,15 @@ func (c *counting) judge() []alert.Notice {
 	var all []alert.Notice
 	for n := range c.host.events {
 		rule := &c.host.events[n]
-		if len(c.times[n]) == 0 {
+		if len(c.counted[n]) == 0 {
 			continue
 		}
+		times := make([]time.Time, len(c.counted[n]))
+		for i, r := range c.counted[n] {
+			times[i] = r.Time
+		}
 		window := c.logs.window(rule.name)
-		most := window.add(c.times[n], rule.within)
+		most := window.add(times, rule.within)
 		if most.n <= rule.above {
 			continue
 		}
@@ -176,7 +158,7 @@ func (c *counting) judge() []alert.Notice {
 		o := alert.Observation{
 			Host:       c.entry.Host,
 			Statistics: []report.Statistic{matches(rule.name, most.n)},
-			Reasons:    map[string]string{report.LogsMatches: words(most, c.last[n])},
+			Reasons:    map[string]string{report.LogsMatches: words(rule.channel, most, c.counted[n])},
 		}
 		all = append(all, c.watch.judgeMatches(c.entry.Host, rule, o, c.entry.Read)...)
 	}
@@ -243,38 +225,4 @@ func unread(r *report.Report, channel string) bool {
 	return slices.ContainsFunc(r.Statistics, func(s report.Statistic) bool {
 		return s.Name == report.LogsFailed && s.Value > 0 && config.ChannelKey(s.Instance) == channel
 	})
-}
-
-// words says when the records were that exceeded a limit, and what the last of them say. How many they are, and of which, stands
-// with the alert already.
-func words(most burst, last []*report.Record) string {
-	lines := make([]string, len(last))
-	for i, record := range last {
-		lines[i] = report.Visible(wordsOf(record), shownWords)
-	}
-	return fmt.Sprintf("%s to %s UTC; the last: %s", most.first.Format("2006-01-02 15:04:05"), most.last.Format("15:04:05"),
-		strings.Join(lines, " | "))
-}
-
-// wordsOf says of a record when it was, what it is, and what is in it.
-func wordsOf(r *report.Record) string {
-	parts := []string{r.Time.UTC().Format("15:04:05")}
-	if r.Event != 0 {
-		parts = append(parts, fmt.Sprint(r.Event))
-	}
-	if r.Source != "" {
-		parts = append(parts, report.Visible(r.Source, shownName)+":")
-	}
-	return strings.Join(append(parts, contentOf(r, shownWords)), " ")
-}
-
-// contentOf returns what a record says, as one line of at most so many characters.
-func contentOf(r *report.Record, most int) string { return report.Visible(events.Describe(r), most) }
-
-// mailedRecord returns what is mailed of a record, no longer than it is shown.
-func mailedRecord(r *report.Record) *report.Record {
-	return &report.Record{
-		ID: r.ID, Time: r.Time.UTC(), Level: r.Level, Event: r.Event, Source: report.Visible(r.Source, shownName),
-		User: report.Visible(r.User, shownName), Message: contentOf(r, mailedWords),
-	}
 }

@@ -31,8 +31,8 @@ func watchedHost() config.Host {
 	only := func(id int64) report.Filter { return report.Filter{Events: report.Events{{First: id, Last: id}}} }
 	return config.Host{
 		Name: "h", Groups: []string{"g"}, Mail: []string{"a@example.org"},
-		EventLimits: []config.EventLimit{{Channel: "Security", Filter: only(4625), Above: 2, For: 10 * time.Minute}},
-		MailRecords: []config.MailRecords{{Channel: "Security", Filter: only(1102)}},
+		EventLimits: []config.EventLimit{{Records: config.Records{Channel: "Security", Filter: only(4625)}, Above: 2, For: 10 * time.Minute}},
+		MailRecords: []config.Records{{Channel: "Security", Filter: only(1102)}},
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"muster/internal/alert"
 	"muster/internal/config"
 	"muster/internal/entry"
+	"muster/internal/events"
 	"muster/internal/queue"
 	"muster/internal/report"
 	"muster/internal/store"
@@ -61,15 +62,20 @@ func fleet(r *rand.Rand) []config.Host {
 		}
 		if chance(r, 0.7) {
 			h.EventLimits = append(h.EventLimits, config.EventLimit{
-				Channel: "Security", Filter: report.Filter{Events: report.Events{{First: 4625, Last: 4625}}}, Above: r.IntN(4),
+				Records: config.Records{Channel: "Security", Filter: report.Filter{Events: report.Events{{First: 4625, Last: 4625}}}}, Above: r.IntN(4),
 				For: time.Duration(1+r.IntN(3)) * 30 * time.Second,
 			})
 		}
 		if chance(r, 0.3) {
-			h.EventLimits = append(h.EventLimits, config.EventLimit{Channel: "journal", Above: 3, For: time.Minute})
+			h.EventLimits = append(h.EventLimits, config.EventLimit{Records: config.Records{Channel: "journal"}, Above: 3, For: time.Minute})
+		}
+		if chance(r, 0.3) {
+			h.EventLimits = append(h.EventLimits, config.EventLimit{
+				Records: config.Records{Channel: "journal", Logon: events.Failed}, Above: r.IntN(3), For: time.Minute,
+			})
 		}
 		if chance(r, 0.7) {
-			h.MailRecords = append(h.MailRecords, config.MailRecords{
+			h.MailRecords = append(h.MailRecords, config.Records{
 				Channel: "security", Filter: report.Filter{Events: report.Events{{First: 1102, Last: 1102}}},
 			})
 		}

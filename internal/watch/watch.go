@@ -33,6 +33,7 @@
 // mailed. How far each channel was looked at, windows and waiting records lie in the shard of their host. So one write moves
 // all of it with the alerts, and what is said above holds for them, too: a record that comes again, in the same entry or
 // another, neither counts nor is mailed again. It is known by its epoch and id, as far as the last eight epochs of a channel go.
+// Which records are logons package events says, of the record as it came: the store asks the same.
 package watch
 
 import (
@@ -127,7 +128,7 @@ type Watch struct {
 type watched struct {
 	limits    []alert.Limit
 	events    []eventRule
-	records   []recordRule
+	records   []selection // that are mailed
 	groups    string
 	receivers []string
 }

@@ -21,8 +21,8 @@ const slack = time.Millisecond
 
 // AlertRow is an alert as it is stored. A zero time is none.
 type AlertRow struct {
-	ID, Host, Statistic, Instance, State string
-	Since, Raised, Ended                 time.Time
+	ID, Host, Statistic, Instance, State, Text string
+	Since, Raised, Ended                       time.Time
 }
 
 // Span is a time from and to, both included.

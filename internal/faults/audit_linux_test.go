@@ -41,10 +41,17 @@ func (b *bench) audit(ctx context.Context, gauges []faults.Gauge) ([]faults.Bala
 	records := faults.Records{
 		Rows: stored.records, Gaps: stored.gaps, Written: make(map[string]int), Cleared: make(map[string][]faults.Lines),
 	}
+	mailed := faults.Mailed{Letters: letters, Rows: stored.records, Marked: make(map[string][]int)}
+	bursts := faults.Bursts{
+		Above: burstLimit, Limits: make(map[string]string), Rows: stored.records, Alerts: stored.alerts, Visits: stored.visits,
+	}
 	receivers := map[string]string{liarName + "@bench.test": liarName}
 	for _, h := range b.hosts {
 		visits.Handed[h.name] = h.handed()
-		records.Written[h.name], records.Cleared[h.name] = h.log.account()
+		written := h.log.account()
+		records.Written[h.name], records.Cleared[h.name] = written.written, written.cleared
+		mailed.Marked[h.name] = written.marked
+		bursts.Bursts, bursts.Limits[h.name] = append(bursts.Bursts, written.bursts...), h.log.instance()
 		receivers[h.name+"@bench.test"] = h.name
 		files, running, err := h.left()
 		if err != nil {
@@ -57,12 +64,16 @@ func (b *bench) audit(ctx context.Context, gauges []faults.Gauge) ([]faults.Bala
 	clock.Run.To = time.Now().Add(time.Minute)
 	clock.Jumps = slices.Clone(b.span.Jumps)
 	b.mu.Unlock()
+	mailed.Hosts, bursts.Clock = receivers, clock
 	limited := []string{faults.VisitFailed, "processes.count"}
+	told := append([]string{faults.LogsMatches}, limited...)
 	books := []faults.Book{
 		visits,
 		faults.Alerts{Visits: stored.visits, Alerts: stored.alerts, Statistics: limited, Clock: clock},
-		faults.Letters{Letters: letters, Alerts: stored.alerts, Hosts: receivers, Statistics: limited, Clock: clock},
+		faults.Letters{Letters: letters, Alerts: stored.alerts, Hosts: receivers, Statistics: told, Clock: clock},
 		records,
+		bursts,
+		mailed,
 		faults.Lies{Told: b.liar.Told(), Rows: stored.visits},
 		remains,
 		faults.Growth{Gauges: gauges, Journal: journal},

@@ -62,6 +62,8 @@ func (b *bench) others() []faults.Track {
 		// One is only rotated, one only cleared. A file is left for the next one when it was quiet for five seconds.
 		{Kind: faults.Rotate, Targets: hosts[:len(hosts)-1], After: span(1000, 2*most)},
 		{Kind: faults.Clear, Targets: hosts[1:], After: span(1000, 2*most), Hold: span(1000, most)},
+	}}, faults.Track{Name: "records", Choices: []faults.Choice{
+		{Kind: faults.Flood, Targets: hosts, After: span(1500*seldom, 2500*seldom)},
 	}}, faults.Track{Name: "configuration", Choices: []faults.Choice{
 		{Kind: faults.Reload, After: span(300*seldom, 1000*seldom)},
 	}})

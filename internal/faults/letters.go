@@ -1,6 +1,9 @@
 package faults
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // Accounts of the letters.
 const (
@@ -51,7 +54,7 @@ func (b Letters) Balance() Balance {
 	mentions := b.mentions(l)
 	alerts := slices.DeleteFunc(slices.Clone(b.Alerts), func(a AlertRow) bool { return !b.ours(a) })
 	slices.SortFunc(alerts, func(a, b AlertRow) int { return a.Since.Compare(b.Since) })
-	late, jumped := 0, make(map[told]int)
+	late, jumped := make(map[told]int), make(map[told]int)
 	for _, a := range alerts {
 		l.balance.Entries++
 		raised := told{a.Host, a.Statistic, false, a.Since.UTC().Format(minutes)}
@@ -72,21 +75,27 @@ func (b Letters) Balance() Balance {
 		switch {
 		case mentions.take(raised):
 		case heard && !a.Ended.IsZero():
-			late++
+			late[told{a.Host, a.Statistic, false, ""}]++
 		default:
 			l.loss(NotTold, "%s %s since %s", a.Host, a.Statistic, raised.minute)
 		}
 	}
-	b.rest(l, mentions, jumped)
+	b.rest(l, mentions, jumped, late)
 	l.sort()
-	if late > 0 {
-		l.note("%d alerts were over before the mail that they had begun could be sent: one mail told both", late)
+	sum := 0
+	for _, n := range late {
+		sum += n
+	}
+	if sum > 0 {
+		l.note("%d alerts were over before the mail that they had begun could be sent: one mail told both", sum)
 	}
 	return l.balance
 }
 
-// rest compares what is left of the mentions with the alerts under which the clock jumped, by their number.
-func (b Letters) rest(l *ledger, mentions tally, jumped map[told]int) {
+// rest compares what is left of the mentions with the alerts under which the clock jumped, by their number. A mail may also
+// have told of a time to which the clock had jumped, and the alert's begin have been put back long after that: such a mention is
+// that of an alert of which no begin was told otherwise, and is taken off late.
+func (b Letters) rest(l *ledger, mentions tally, jumped, late map[told]int) {
 	left := make(map[told]int)
 	for m, n := range mentions {
 		whenever := told{m.host, m.statistic, m.over, ""}
@@ -95,12 +104,18 @@ func (b Letters) rest(l *ledger, mentions tally, jumped map[told]int) {
 			continue
 		}
 		for range n {
+			if b.elsewhere(m.minute) && late[whenever] > 0 {
+				late[whenever]--
+				continue
+			}
 			l.loss(ToldTwice, "%s %s, %s %s", m.host, m.statistic, m.phase(), m.minute)
 		}
 	}
 	for m, n := range jumped {
 		end := told{m.host, m.statistic, true, ""}
-		for range left[m] - n {
+		put := max(0, min(left[m]-n, late[m]))
+		late[m] -= put
+		for range left[m] - n - put {
 			l.loss(ToldTwice, "%s %s, %s while the clock jumped", m.host, m.statistic, m.phase())
 		}
 		for range n - left[m] {
@@ -112,6 +127,12 @@ func (b Letters) rest(l *ledger, mentions tally, jumped map[told]int) {
 			}
 		}
 	}
+}
+
+// elsewhere tells whether a minute is of a time to which the clock jumped: jumps go further than the run is long.
+func (b Letters) elsewhere(minute string) bool {
+	at, err := time.Parse(minutes, minute)
+	return err == nil && len(b.Clock.Jumps) > 0 && (at.After(b.Clock.Run.To) || at.Add(time.Minute).Before(b.Clock.Run.From))
 }
 
 // phase is what was told.

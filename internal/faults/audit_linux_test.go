@@ -36,22 +36,42 @@ func (b *bench) audit(ctx context.Context, gauges []faults.Gauge) ([]faults.Bala
 	if err != nil {
 		return nil, err
 	}
+	books, err := b.books(journal, stored, letters, gauges)
+	if err != nil {
+		return nil, err
+	}
+	balances := make([]faults.Balance, len(books))
+	for i, book := range books {
+		balances[i] = book.Balance()
+	}
+	return balances, nil
+}
+
+// books looks at the hosts, and returns the books of all that was read.
+func (b *bench) books(journal faults.Journal, stored rows, letters []faults.Letter, gauges []faults.Gauge) ([]faults.Book, error) {
+	b.mu.Lock()
+	clock := b.span
+	clock.Run.To = time.Now().Add(time.Minute)
+	clock.Jumps = slices.Clone(b.span.Jumps)
+	b.mu.Unlock()
 	visits := faults.Visits{Acks: journal.Acks, Rows: stored.visits, Alone: stored.alone, Handed: make(map[string]int)}
 	remains := faults.Remains{Hosts: len(b.hosts)}
 	records := faults.Records{
 		Rows: stored.records, Gaps: stored.gaps, Written: make(map[string]int), Cleared: make(map[string][]faults.Lines),
 	}
-	mailed := faults.Mailed{Letters: letters, Rows: stored.records, Marked: make(map[string][]int)}
 	bursts := faults.Bursts{
 		Above: burstLimit, Limits: make(map[string]string), Rows: stored.records, Alerts: stored.alerts, Visits: stored.visits,
+		Clock: clock,
 	}
 	receivers := map[string]string{liarName + "@bench.test": liarName}
+	mailed := faults.Mailed{
+		Letters: letters, Hosts: receivers, Rows: stored.records, Marked: make(map[string][]int), Kept: recordsKept,
+	}
 	for _, h := range b.hosts {
 		visits.Handed[h.name] = h.handed()
-		written := h.log.account()
-		records.Written[h.name], records.Cleared[h.name] = written.written, written.cleared
-		mailed.Marked[h.name] = written.marked
-		bursts.Bursts, bursts.Limits[h.name] = append(bursts.Bursts, written.bursts...), h.log.instance()
+		log := h.log.account()
+		records.Written[h.name], records.Cleared[h.name], mailed.Marked[h.name] = log.written, log.cleared, log.marked
+		bursts.Bursts, bursts.Limits[h.name] = append(bursts.Bursts, log.bursts...), h.log.instance()
 		receivers[h.name+"@bench.test"] = h.name
 		files, running, err := h.left()
 		if err != nil {
@@ -59,15 +79,9 @@ func (b *bench) audit(ctx context.Context, gauges []faults.Gauge) ([]faults.Bala
 		}
 		remains.Files, remains.Processes = append(remains.Files, files...), append(remains.Processes, running...)
 	}
-	b.mu.Lock()
-	clock := b.span
-	clock.Run.To = time.Now().Add(time.Minute)
-	clock.Jumps = slices.Clone(b.span.Jumps)
-	b.mu.Unlock()
-	mailed.Hosts, bursts.Clock = receivers, clock
 	limited := []string{faults.VisitFailed, "processes.count"}
 	told := append([]string{faults.LogsMatches}, limited...)
-	books := []faults.Book{
+	return []faults.Book{
 		visits,
 		faults.Alerts{Visits: stored.visits, Alerts: stored.alerts, Statistics: limited, Clock: clock},
 		faults.Letters{Letters: letters, Alerts: stored.alerts, Hosts: receivers, Statistics: told, Clock: clock},
@@ -77,12 +91,7 @@ func (b *bench) audit(ctx context.Context, gauges []faults.Gauge) ([]faults.Bala
 		faults.Lies{Told: b.liar.Told(), Rows: stored.visits},
 		remains,
 		faults.Growth{Gauges: gauges, Journal: journal},
-	}
-	balances := make([]faults.Balance, len(books))
-	for i, book := range books {
-		balances[i] = book.Balance()
-	}
-	return balances, nil
+	}, nil
 }
 
 func (b *bench) letters() ([]faults.Letter, error) {

@@ -24,7 +24,8 @@ const (
 	burstLimit  = 20
 	burstWithin = 5 * time.Second
 
-	rarely = 40 // lines, one of which is the rare program's
+	rarely      = 40  // lines, one of which is the rare program's
+	recordsKept = 100 // of a host, until they are mailed: docs/logs.md
 )
 
 // hostLog is a log file of a host, with a writer who numbers its lines and never stops.

@@ -93,8 +93,8 @@ func (b Letters) Balance() Balance {
 }
 
 // rest compares what is left of the mentions with the alerts under which the clock jumped, by their number. A mail may also
-// have told of a time to which the clock had jumped, and the alert's begin have been put back long after that: such a mention is
-// that of an alert of which no begin was told otherwise, and is taken off late.
+// have told of a time to which the clock had jumped, and the alert's begin have been put back long after that: such a mention
+// is that of an alert of which no begin was told otherwise, and is taken off late.
 func (b Letters) rest(l *ledger, mentions tally, jumped, late map[told]int) {
 	left := make(map[told]int)
 	for m, n := range mentions {

@@ -79,6 +79,7 @@ func mailed(t *testing.T) faults.Mailed {
 			{"a", 1, 1, 1}, {"a", 1, 20, 2}, {"a", 1, 40, 3}, {"a", 1, 60, 4}, {"a", 1, 80, 5}, {"b", 1, 1, 2}, {"b", 1, 9, 0},
 		},
 		Marked: map[string][]int{"a": {2, 4, 6}},
+		Kept:   1,
 	}
 }
 
@@ -108,6 +109,11 @@ func TestMailed(t *testing.T) {
 			b.Letters = b.Letters[1:]
 			b.Letters[0].Counted = 1
 		}, nil, 1},
+		"one is counted, of no more than are kept": {func(b *faults.Mailed) {
+			b.Letters = b.Letters[1:]
+			b.Letters[0].Counted, b.Kept = 1, 2
+		}, []string{faults.RecordUntold, faults.CountedWrong}, 0},
+		"counted to a host that has none": {func(b *faults.Mailed) { b.Letters[2].Counted = 1 }, []string{faults.CountedWrong}, 0},
 		"one is counted, two are missing": {func(b *faults.Mailed) {
 			b.Letters = b.Letters[1:]
 			b.Letters[0].Counted, b.Letters[0].Records = 1, nil

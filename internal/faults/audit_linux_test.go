@@ -80,7 +80,7 @@ func (b *bench) books(journal faults.Journal, stored rows, letters []faults.Lett
 		remains.Files, remains.Processes = append(remains.Files, files...), append(remains.Processes, running...)
 	}
 	limited := []string{faults.VisitFailed, "processes.count"}
-	told := append([]string{faults.LogsMatches}, limited...)
+	told := append([]string{faults.LogsMatches, "logs.gaps", "logs.failed"}, limited...)
 	return []faults.Book{
 		visits,
 		faults.Alerts{Visits: stored.visits, Alerts: stored.alerts, Statistics: limited, Clock: clock},

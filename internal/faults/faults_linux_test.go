@@ -118,6 +118,12 @@ func (b *bench) run(ctx context.Context) []faults.Balance {
 	}
 	quiet()
 	writers.Wait()
+	// However few of the storm's faults struck, one log loses lines of a file that was read: so there is a gap that must be there.
+	last := b.hosts[len(b.hosts)-1]
+	b.strike(ctx, faults.Fault{Kind: faults.Clear, Target: last.name})
+	if err := last.log.line(); err != nil {
+		b.t.Errorf("the log of %s: %v", last.name, err)
+	}
 	for _, h := range b.hosts {
 		if err := h.log.broken; err != nil {
 			b.t.Errorf("the log of %s: %v", h.name, err)

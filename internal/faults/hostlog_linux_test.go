@@ -73,18 +73,22 @@ func (l *hostLog) account() logAccount {
 // write writes a line in every twentieth of a second, until ctx ends.
 func (l *hostLog) write(ctx context.Context) {
 	for pause(ctx, 50*time.Millisecond) {
-		l.mu.Lock()
-		program := "test"
-		if l.written%rarely == rarely-1 {
-			program = rareProgram
-		}
-		_, err := l.add(program, 1)
-		l.mu.Unlock()
-		if err != nil {
-			l.broken = err
+		if l.broken = l.line(); l.broken != nil {
 			return
 		}
 	}
+}
+
+// line writes a line, now and then one of the rare program.
+func (l *hostLog) line() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	program := "test"
+	if l.written%rarely == rarely-1 {
+		program = rareProgram
+	}
+	_, err := l.add(program, 1)
+	return err
 }
 
 // add writes lines of a program, at times a little apart of which the last is now, and returns between which. It opens the

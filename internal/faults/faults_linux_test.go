@@ -118,7 +118,8 @@ func (b *bench) run(ctx context.Context) []faults.Balance {
 	}
 	quiet()
 	writers.Wait()
-	// However few of the storm's faults struck, one log loses lines of a file that was read: so there is a gap that must be there.
+	// However few of the storm's faults struck, one log loses lines of a file that was read, and so has a gap, which is told when
+	// there is a line again.
 	last := b.hosts[len(b.hosts)-1]
 	b.strike(ctx, faults.Fault{Kind: faults.Clear, Target: last.name})
 	if err := last.log.line(); err != nil {

@@ -94,7 +94,7 @@ func (b *bench) acts() []act {
 			`UPDATE logs a JOIN (SELECT message FROM logs WHERE host = 'h2' ORDER BY id DESC LIMIT 1) b SET a.message = b.message
 			WHERE a.host = 'h2' AND a.id = (SELECT id FROM (SELECT min(id) id FROM logs WHERE host = 'h2') c)`)},
 		{"a log record is another", []string{faults.LineUnknown}, b.execute(
-			`UPDATE logs SET message = 'record number 1000000' WHERE host = 'h3' ORDER BY id DESC LIMIT 1`)},
+			`UPDATE logs SET message = 'record number 1000000' WHERE host = 'h3' ORDER BY id LIMIT 1`)},
 		{"gaps are not stored", []string{faults.LineLost}, b.execute(`DELETE FROM log_gaps`)},
 		{"a gap is invented", []string{faults.GapInvented}, b.execute(
 			`INSERT INTO log_gaps (id, host, channel, epoch, first_id, possible, reason, found, sweep_time)

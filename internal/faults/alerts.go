@@ -21,8 +21,8 @@ const slack = time.Millisecond
 
 // AlertRow is an alert as it is stored. A zero time is none.
 type AlertRow struct {
-	ID, Host, Statistic, Instance, State string
-	Since, Raised, Ended                 time.Time
+	ID, Host, Statistic, Instance, State, Text string
+	Since, Raised, Ended                       time.Time
 }
 
 // Span is a time from and to, both included.
@@ -136,11 +136,12 @@ func (b Alerts) Balance() Balance {
 	return l.balance
 }
 
-// well returns when a host was first seen not to exceed a limit, after a time; the end of the run if it never was.
+// well returns when a host was first seen not to exceed a limit, after a time; the end of the run if it never was. A visit that
+// was skipped saw nothing.
 func (b Alerts) well(host, statistic string, after time.Time) time.Time {
 	first := b.Clock.Run.To
 	for _, v := range b.Visits {
-		if v.Host == host && v.Started.After(after) && v.Started.Before(first) && b.Clock.trusted(v.Started) &&
+		if v.Host == host && v.Outcome != "skipped" && v.Started.After(after) && v.Started.Before(first) && b.Clock.trusted(v.Started) &&
 			!slices.Contains(v.exceeds(), statistic) {
 			first = v.Started
 		}

@@ -36,15 +36,42 @@ func (b *bench) audit(ctx context.Context, gauges []faults.Gauge) ([]faults.Bala
 	if err != nil {
 		return nil, err
 	}
+	books, err := b.books(journal, stored, letters, gauges)
+	if err != nil {
+		return nil, err
+	}
+	balances := make([]faults.Balance, len(books))
+	for i, book := range books {
+		balances[i] = book.Balance()
+	}
+	return balances, nil
+}
+
+// books looks at the hosts, and returns the books of all that was read.
+func (b *bench) books(journal faults.Journal, stored rows, letters []faults.Letter, gauges []faults.Gauge) ([]faults.Book, error) {
+	b.mu.Lock()
+	clock := b.span
+	clock.Run.To = time.Now().Add(time.Minute)
+	clock.Jumps = slices.Clone(b.span.Jumps)
+	b.mu.Unlock()
 	visits := faults.Visits{Acks: journal.Acks, Rows: stored.visits, Alone: stored.alone, Handed: make(map[string]int)}
 	remains := faults.Remains{Hosts: len(b.hosts)}
 	records := faults.Records{
 		Rows: stored.records, Gaps: stored.gaps, Written: make(map[string]int), Cleared: make(map[string][]faults.Lines),
 	}
+	bursts := faults.Bursts{
+		Above: burstLimit, Limits: make(map[string]string), Rows: stored.records, Alerts: stored.alerts, Visits: stored.visits,
+		Clock: clock,
+	}
 	receivers := map[string]string{liarName + "@bench.test": liarName}
+	mailed := faults.Mailed{
+		Letters: letters, Hosts: receivers, Rows: stored.records, Marked: make(map[string][]int), Kept: recordsKept,
+	}
 	for _, h := range b.hosts {
 		visits.Handed[h.name] = h.handed()
-		records.Written[h.name], records.Cleared[h.name] = h.log.account()
+		log := h.log.account()
+		records.Written[h.name], records.Cleared[h.name], mailed.Marked[h.name] = log.written, log.cleared, log.marked
+		bursts.Bursts, bursts.Limits[h.name] = append(bursts.Bursts, log.bursts...), h.log.instance()
 		receivers[h.name+"@bench.test"] = h.name
 		files, running, err := h.left()
 		if err != nil {
@@ -52,26 +79,19 @@ func (b *bench) audit(ctx context.Context, gauges []faults.Gauge) ([]faults.Bala
 		}
 		remains.Files, remains.Processes = append(remains.Files, files...), append(remains.Processes, running...)
 	}
-	b.mu.Lock()
-	clock := b.span
-	clock.Run.To = time.Now().Add(time.Minute)
-	clock.Jumps = slices.Clone(b.span.Jumps)
-	b.mu.Unlock()
 	limited := []string{faults.VisitFailed, "processes.count"}
-	books := []faults.Book{
+	told := append([]string{faults.LogsMatches, "logs.gaps", "logs.failed"}, limited...)
+	return []faults.Book{
 		visits,
 		faults.Alerts{Visits: stored.visits, Alerts: stored.alerts, Statistics: limited, Clock: clock},
-		faults.Letters{Letters: letters, Alerts: stored.alerts, Hosts: receivers, Statistics: limited, Clock: clock},
+		faults.Letters{Letters: letters, Alerts: stored.alerts, Hosts: receivers, Statistics: told, Clock: clock},
 		records,
+		bursts,
+		mailed,
 		faults.Lies{Told: b.liar.Told(), Rows: stored.visits},
 		remains,
 		faults.Growth{Gauges: gauges, Journal: journal},
-	}
-	balances := make([]faults.Balance, len(books))
-	for i, book := range books {
-		balances[i] = book.Balance()
-	}
-	return balances, nil
+	}, nil
 }
 
 func (b *bench) letters() ([]faults.Letter, error) {
@@ -132,13 +152,24 @@ func (b *bench) atRest(ctx context.Context, life *incarnation) int {
 	return least
 }
 
+// settled returns the process that runs, when it has visited every host twice. One that met the last of the faults while it
+// started, a full disk for one, may end still.
+func (b *bench) settled(ctx context.Context) (*incarnation, error) {
+	for {
+		life, err := b.server.Await(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if err := b.await(ctx, 2); err != nil || !life.over() {
+			return life, err
+		}
+	}
+}
+
 // endure has one server process live through faults of everything else, and compares what it holds before and after.
 func (b *bench) endure(ctx context.Context) ([]faults.Gauge, error) {
-	life, err := b.server.Await(ctx)
+	life, err := b.settled(ctx)
 	if err != nil {
-		return nil, err
-	}
-	if err := b.await(ctx, 2); err != nil {
 		return nil, fmt.Errorf("after the storm: %w", err)
 	}
 	before := b.atRest(ctx, life)
@@ -147,10 +178,8 @@ func (b *bench) endure(ctx context.Context) ([]faults.Gauge, error) {
 		return nil, fmt.Errorf("after what one server was to endure: %w", err)
 	}
 	after := b.atRest(ctx, life)
-	select {
-	case <-life.ended:
+	if life.over() {
 		return nil, fmt.Errorf("the server ended by itself: %v", life.command.ProcessState)
-	default:
 	}
 	ctx, cancel := context.WithTimeout(ctx, 3*healthy)
 	defer cancel()

@@ -186,6 +186,12 @@ func TestAlerts(t *testing.T) {
 				ID: "5", Host: "b", Statistic: faults.VisitFailed, State: "resolved", Since: at(40), Raised: at(40), Ended: at(40),
 			})
 		}, nil},
+		"the clock jumped under an alert that was open, and visits were skipped": {func(b *faults.Alerts) {
+			b.Visits = append(b.Visits, faults.VisitRow{Host: "b", Visit: "v8", Started: at(10), Outcome: "failed"},
+				faults.VisitRow{Host: "b", Visit: "v9", Started: at(12), Outcome: "skipped"},
+				faults.VisitRow{Host: "b", Visit: "v10", Started: at(40), Outcome: "ok"})
+			b.Clock.Jumps = []faults.Span{{From: at(20), To: at(30)}}
+		}, nil},
 		"the clock jumped after an alert was over": {func(b *faults.Alerts) {
 			b.Clock.Jumps = []faults.Span{{From: at(20), To: at(30)}}
 			b.Alerts = b.Alerts[1:]
@@ -251,6 +257,10 @@ func TestLetters(t *testing.T) {
 	again.ID = "<4>"
 	foreign := raised
 	foreign.To = "operators@bench.test"
+	elsewhere := raised
+	elsewhere.ID, elsewhere.Mentions = "<5>", slices.Clone(raised.Mentions)
+	elsewhere.Mentions[0].Minute = at(0).Add(26 * time.Hour).Format("2006-01-02 15:04")
+	far := func(b *faults.Letters) { b.Clock.Jumps = []faults.Span{{From: at(-60), To: at(-50)}} }
 	jump := func(b *faults.Letters) { b.Clock.Jumps = []faults.Span{{From: at(1), To: at(2)}} }
 	for name, test := range map[string]struct {
 		letters []faults.Letter
@@ -269,15 +279,19 @@ func TestLetters(t *testing.T) {
 		"of a host without receiver": {[]faults.Letter{raised, both, over}, func(b *faults.Letters) {
 			b.Alerts = append(b.Alerts, faults.AlertRow{Host: "x", Statistic: "load.1", Since: at(1), Raised: at(1)})
 		}, nil, 0},
-		"never raised":                 {nil, func(b *faults.Letters) { b.Alerts[0].Raised, b.Alerts[1].Raised = time.Time{}, time.Time{} }, nil, 0},
-		"it goes on":                   {[]faults.Letter{raised}, func(b *faults.Letters) { b.Alerts = b.Alerts[:1]; b.Alerts[0].Ended = time.Time{} }, nil, 0},
-		"it goes on, nobody was told":  {nil, func(b *faults.Letters) { b.Alerts = b.Alerts[:1]; b.Alerts[0].Ended = time.Time{} }, []string{faults.NotTold}, 0},
-		"the clock jumped":             {[]faults.Letter{raised, both, over}, jump, nil, 0},
-		"jumped, told at other times":  {[]faults.Letter{raised, both, over}, func(b *faults.Letters) { jump(b); b.Alerts[0].Since = at(-600) }, nil, 0},
-		"jumped, and ended elsewhere":  {[]faults.Letter{raised, both, over}, func(b *faults.Letters) { jump(b); b.Alerts[0].Since, b.Alerts[0].Ended = at(-600), at(70) }, nil, 0},
-		"jumped, told twice":           {[]faults.Letter{raised, both, over, again}, jump, []string{faults.ToldTwice}, 0},
-		"jumped, the end is lost":      {[]faults.Letter{raised, both}, func(b *faults.Letters) { jump(b); b.Clock.Jumps[0].To = at(140) }, []string{faults.NotToldOver}, 0},
-		"jumped, told when it is over": {[]faults.Letter{both, over}, jump, nil, 0},
+		"never raised":                          {nil, func(b *faults.Letters) { b.Alerts[0].Raised, b.Alerts[1].Raised = time.Time{}, time.Time{} }, nil, 0},
+		"it goes on":                            {[]faults.Letter{raised}, func(b *faults.Letters) { b.Alerts = b.Alerts[:1]; b.Alerts[0].Ended = time.Time{} }, nil, 0},
+		"it goes on, nobody was told":           {nil, func(b *faults.Letters) { b.Alerts = b.Alerts[:1]; b.Alerts[0].Ended = time.Time{} }, []string{faults.NotTold}, 0},
+		"the clock jumped":                      {[]faults.Letter{raised, both, over}, jump, nil, 0},
+		"jumped, told at other times":           {[]faults.Letter{raised, both, over}, func(b *faults.Letters) { jump(b); b.Alerts[0].Since = at(-600) }, nil, 0},
+		"jumped, and ended elsewhere":           {[]faults.Letter{raised, both, over}, func(b *faults.Letters) { jump(b); b.Alerts[0].Since, b.Alerts[0].Ended = at(-600), at(70) }, nil, 0},
+		"jumped, told twice":                    {[]faults.Letter{raised, both, over, again}, jump, []string{faults.ToldTwice}, 0},
+		"jumped, the end is lost":               {[]faults.Letter{raised, both}, func(b *faults.Letters) { jump(b); b.Clock.Jumps[0].To = at(140) }, []string{faults.NotToldOver}, 0},
+		"jumped long before, told at that time": {[]faults.Letter{elsewhere, both, over}, far, nil, 0},
+		"jumped long before, told twice":        {[]faults.Letter{elsewhere, raised, both, over}, far, []string{faults.ToldTwice}, 0},
+		"jumped, one more told at that time":    {[]faults.Letter{elsewhere, raised, both, over}, jump, []string{faults.ToldTwice}, 0},
+		"jumped, and told at a time of no jump": {[]faults.Letter{elsewhere, both, over}, nil, []string{faults.ToldTwice}, 1},
+		"jumped, told when it is over":          {[]faults.Letter{both, over}, jump, nil, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := faults.Letters{

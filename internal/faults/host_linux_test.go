@@ -71,7 +71,7 @@ func newHost(t testing.TB, dir, name string) *host {
 	}})
 	h.sshd.NeedPassword(t)
 	var err error
-	if h.log, err = newHostLog(filepath.Join(h.folder, "log")); err != nil {
+	if h.log, err = newHostLog(name, filepath.Join(h.folder, "log")); err != nil {
 		t.Fatal(err)
 	}
 	h.line = newLine(t, name, fmt.Sprintf("%s:%d", h.sshd.Address, h.sshd.Port))
@@ -80,8 +80,8 @@ func newHost(t testing.TB, dir, name string) *host {
 
 // element is the host in the configuration.
 func (h *host) element(more string) string {
-	return fmt.Sprintf(`<host name="%s" address="127.0.0.1" port="%d" user="%s" key="%s" %s mail="%[1]s@bench.test"><logs channel="file:%[6]s" since="all"/></host>`,
-		h.name, h.line.port, h.sshd.User, h.sshd.KeyFile, more, h.log.path)
+	return fmt.Sprintf(`<host name="%s" address="127.0.0.1" port="%d" user="%s" key="%s" %s mail="%[1]s@bench.test">%[6]s</host>`,
+		h.name, h.line.port, h.sshd.User, h.sshd.KeyFile, more, h.log.elements())
 }
 
 // known is its line of known_hosts, at the port that the server knows.
@@ -119,6 +119,8 @@ func (h *host) suffer(ctx context.Context, f faults.Fault) (int, error) {
 		return 1, h.log.rotate()
 	case faults.Clear:
 		return 1, h.log.clear(ctx, f)
+	case faults.Flood:
+		return h.log.flood(f)
 	case faults.KillSession:
 		return h.killSession(ctx, f.Hold), nil
 	case faults.KillClient:

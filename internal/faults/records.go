@@ -25,6 +25,12 @@ type RecordRow struct {
 	Line      int // its number; 0: it has none
 }
 
+// HostLine is a line of a host's log.
+type HostLine struct {
+	Host string
+	Line int // its number; 0: it has none
+}
+
 // LineOf returns the number of a line of a host's log; 0 where it has none.
 func LineOf(message string) int {
 	found := regexp.MustCompile(regexp.QuoteMeta(Lined) + `(\d+)$`).FindStringSubmatch(message)

@@ -98,10 +98,10 @@ func readRows(ctx context.Context, db *sql.DB) (rows, error) {
 			r.alone = append(r.alone, fmt.Sprintf("%s, sweep %d: %d statistics", at.host, at.sweep, n))
 		}
 	}
-	err = scan(ctx, tx, `SELECT id, host, statistic, instance, state, since, raised, ended FROM alerts`, func(q *sql.Rows) error {
+	err = scan(ctx, tx, `SELECT id, host, statistic, instance, state, message, since, raised, ended FROM alerts`, func(q *sql.Rows) error {
 		var a faults.AlertRow
 		var raised, ended sql.NullTime
-		err := q.Scan(&a.ID, &a.Host, &a.Statistic, &a.Instance, &a.State, &a.Since, &raised, &ended)
+		err := q.Scan(&a.ID, &a.Host, &a.Statistic, &a.Instance, &a.State, &a.Text, &a.Since, &raised, &ended)
 		a.Raised, a.Ended = raised.Time, ended.Time
 		r.alerts = append(r.alerts, a)
 		return err

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
-	"strings"
 	"time"
 
 	"muster/internal/faults"
@@ -65,13 +65,27 @@ func (b *bench) acts() []act {
 		{"a value is not stored", []string{faults.StoredInPart}, b.execute(
 			`DELETE s FROM statistics s JOIN series r ON r.id = s.series_id
 			WHERE r.host = 'h3' AND r.name = 'uptime' AND s.sweep_time = (SELECT max(sweep_time) FROM visits WHERE host = 'h3' AND outcome = 'ok')`)},
-		{"a mail is not sent", []string{faults.NotToldOver}, b.spoilMail("OVER", func(path string, _ []byte) error {
+		{"a mail is not sent", []string{faults.NotToldOver}, b.spoilMail(toHost+`\nOVER\n`, func(path string, _ []byte) error {
 			return os.Remove(path)
 		})},
-		{"a mail is sent again under other names", []string{faults.ToldTwice}, b.spoilMail("EXCEEDED", sendAgain)},
+		{"a mail is sent again under other names", []string{faults.ToldTwice}, b.spoilMail(toHost+`\nEXCEEDED\n`, sendAgain)},
 		{"an alert is not stored", []string{faults.NoAlert}, b.loseAlert()},
 		{"an alert does not end", []string{faults.StillOpen}, b.execute(
 			`UPDATE alerts SET state = 'firing', ended = NULL ORDER BY since LIMIT 1`)},
+		{"an event alert is not stored", []string{faults.BurstUntold}, b.execute(
+			`DELETE FROM alerts WHERE statistic = 'logs.matches' ORDER BY message DESC LIMIT 1`)},
+		{"an event alert comes twice", []string{faults.BurstToldTwice}, b.execute(
+			`INSERT INTO alerts SELECT reverse(id), host, statistic, instance, direction, unit, limit_text, state, since, raised, ended,
+			value, message, updated, notified FROM alerts WHERE statistic = 'logs.matches' ORDER BY message DESC LIMIT 1`)},
+		{"an event alert is of another time", []string{faults.AlertOfNoBurst}, b.execute(
+			`UPDATE alerts SET message = concat('2001', substr(message, 5)) WHERE statistic = 'logs.matches' ORDER BY message DESC LIMIT 1`)},
+		{"an event alert is of another limit", []string{faults.AlertElsewhere}, b.execute(
+			`UPDATE alerts SET instance = 'journal' WHERE statistic = 'logs.matches' ORDER BY message DESC LIMIT 1`)},
+		{"a mailed record is another", []string{faults.RecordUnasked, faults.RecordUntold}, b.editRecord("${row}      record number 1\n")},
+		{"a record is taken out of a mail", []string{faults.RecordUntold}, b.editRecord("")},
+		{"a mail counts records that there are not", []string{faults.CountedWrong}, b.editRecord(
+			"${0}Not in this mail: 9 more log records; muster logs shows them.\n")},
+		{"a mail with records is sent again under other names", []string{faults.RecordAgain}, b.spoilMail(record, sendAgain)},
 		{"a file stays on a host", []string{faults.FilesLeft}, func(context.Context) error {
 			return os.WriteFile(filepath.Join(b.hosts[0].sshd.Home, ".cache/muster/report-1"), nil, 0o600)
 		}},
@@ -80,7 +94,7 @@ func (b *bench) acts() []act {
 			`UPDATE logs a JOIN (SELECT message FROM logs WHERE host = 'h2' ORDER BY id DESC LIMIT 1) b SET a.message = b.message
 			WHERE a.host = 'h2' AND a.id = (SELECT id FROM (SELECT min(id) id FROM logs WHERE host = 'h2') c)`)},
 		{"a log record is another", []string{faults.LineUnknown}, b.execute(
-			`UPDATE logs SET message = 'record number 1000000' WHERE host = 'h3' ORDER BY id DESC LIMIT 1`)},
+			`UPDATE logs SET message = 'record number 1000000' WHERE host = 'h3' ORDER BY id LIMIT 1`)},
 		{"gaps are not stored", []string{faults.LineLost}, b.execute(`DELETE FROM log_gaps`)},
 		{"a gap is invented", []string{faults.GapInvented}, b.execute(
 			`INSERT INTO log_gaps (id, host, channel, epoch, first_id, possible, reason, found, sweep_time)
@@ -117,8 +131,11 @@ func (b *bench) execute(statement string, values ...any) func(context.Context) e
 	}
 }
 
-// spoilMail does something with the last mail that has a section.
-func (b *bench) spoilMail(section string, do func(path string, raw []byte) error) func(context.Context) error {
+// toHost begins regular expressions that find something in mails to the receivers of hosts.
+const toHost = `(?s)\nTo: <h\d+@.*`
+
+// spoilMail does something with the last mail that a regular expression finds something in.
+func (b *bench) spoilMail(wanted string, do func(path string, raw []byte) error) func(context.Context) error {
 	return func(context.Context) error {
 		files, err := filepath.Glob(filepath.Join(b.smtp.Folder(), "mail/new/*"))
 		if err != nil {
@@ -130,12 +147,25 @@ func (b *bench) spoilMail(section string, do func(path string, raw []byte) error
 			if err != nil {
 				return err
 			}
-			if strings.Contains(string(raw), "\n"+section+"\n") {
+			if regexp.MustCompile(wanted).Match(raw) {
 				return do(path, raw)
 			}
 		}
-		return fmt.Errorf("no mail has a section %s", section)
+		return fmt.Errorf("no mail has %q", wanted)
 	}
+}
+
+// record is one in the text of a mail, not the first nine of a host: its row and, below, what it says.
+const record = `(?m)(?P<row>^  h\d+ .*\d\d:\d\d:\d\d.*\n)      ` + faults.Lined + `\d\d+\n`
+
+// editRecord replaces the first record in the last mail that has one; ${row} is its row.
+func (b *bench) editRecord(by string) func(context.Context) error {
+	return b.spoilMail(record, func(path string, raw []byte) error {
+		expression := regexp.MustCompile(record)
+		at := expression.FindSubmatchIndex(raw)
+		edited := expression.Expand(slices.Clone(raw[:at[0]]), []byte(by), raw, at)
+		return os.WriteFile(path, append(edited, raw[at[1]:]...), 0o600)
+	})
 }
 
 // sendAgain repeats a mail under other Message-IDs, more often than alerts can be missing in mails because the clock jumped.

@@ -29,6 +29,7 @@ const (
 	Rotate       Kind = "log rotated"                  // a host's log file, by its new name
 	Clear        Kind = "log cleared"                  // with lines in it that were not read, or not
 	Exceed       Kind = "limit exceeded"               // no fault: what the alerts are made of
+	Flood        Kind = "burst of records"             // no fault: what event alerts are made of, or one that is just none
 	Lie          Kind = "lie of a host"                // a report that is not what was asked for
 )
 
@@ -36,7 +37,7 @@ const (
 func Kinds() []Kind {
 	return []Kind{
 		KillServer, KillDatabase, KillMail, ResetHost, KillSession, KillClient,
-		Wipe, Cut, Refuse, Freeze, Slow, Fill, Jump, Reload, Rotate, Clear, Lie, Exceed,
+		Wipe, Cut, Refuse, Freeze, Slow, Fill, Jump, Reload, Rotate, Clear, Lie, Exceed, Flood,
 	}
 }
 

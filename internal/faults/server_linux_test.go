@@ -108,8 +108,11 @@ func (s *server) Await(ctx context.Context) (*incarnation, error) {
 		s.mu.Lock()
 		current, changed, err := s.current, s.changed, s.failed
 		s.mu.Unlock()
-		if current != nil || err != nil {
-			return current, err
+		if err != nil {
+			return nil, err
+		}
+		if current != nil && !current.over() {
+			return current, nil
 		}
 		select {
 		case <-changed:
@@ -120,14 +123,22 @@ func (s *server) Await(ctx context.Context) (*incarnation, error) {
 	}
 }
 
+// over tells whether the process has ended.
+func (i *incarnation) over() bool {
+	select {
+	case <-i.ended:
+		return true
+	default:
+		return false
+	}
+}
+
 // Signal sends a process a signal that ends it, and waits until it has; false if it had ended before.
 func (s *server) Signal(i *incarnation, signal syscall.Signal) bool {
 	s.mu.Lock()
-	select {
-	case <-i.ended:
+	if i.over() {
 		s.mu.Unlock()
 		return false
-	default:
 	}
 	i.asked = true
 	err := i.command.Process.Signal(signal)

@@ -52,6 +52,13 @@ func printLogs(w io.Writer, o *controller.Overview, now time.Time) {
 	if o.Facts.Logs.Paused {
 		fmt.Fprintln(w, "logs: they are not read for now, since the queue is filling up; they wait on their hosts")
 	}
+	if n := o.Facts.Logs.Waiting; n > 0 {
+		reason := ""
+		if o.Facts.Logs.Reason != "" {
+			reason = ": " + printable(o.Facts.Logs.Reason)
+		}
+		fmt.Fprintf(w, "logs: some of %s are not read until the database has said where their reading stands%s\n", count(n, "host"), reason)
+	}
 	for i, l := range o.Undone.Logs {
 		if i == logsMost {
 			fmt.Fprintf(w, "logs: and %s more; --json has them\n", count(len(o.Undone.Logs)-i, "log"))

@@ -3,6 +3,7 @@ package cursors_test
 import (
 	"maps"
 	"math"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -49,13 +50,15 @@ func TestACopyIsTakenUp(t *testing.T) {
 	}
 	ahead := noon.Add(time.Hour).Unix()
 	copied := map[string]report.Cursor{
-		"known": answer("", 5, 7).Next, "begun": answer("", 3, 7).Next, "lost": answer("", ahead, 7).Next, "unwanted": answer("", 5, 7).Next,
+		"known": answer("", 5, 7).Next, "begun": answer("", 3, 7).Next, "lost": answer("", ahead, 7).Next,
+		"unwanted": answer("", 5, 7).Next,
 	}
 	before := m.writes
 	if n, err := c.TakeUp("h", []string{"known", "begun", "lost", "never read"}, copied); n != 1 || err != nil {
 		t.Fatalf("TakeUp: %d, %v", n, err)
 	}
-	if n, err := c.TakeUp("h", []string{"lost", "never read"}, map[string]report.Cursor{"lost": answer("", 1, 1).Next, "never read": answer("", 1, 1).Next}); n != 0 || err != nil {
+	later := map[string]report.Cursor{"lost": answer("", 1, 1).Next, "never read": answer("", 1, 1).Next}
+	if n, err := c.TakeUp("h", []string{"lost", "never read"}, later); n != 0 || err != nil {
 		t.Errorf("a second time: %d, %v", n, err)
 	}
 	if m.writes != before {
@@ -72,8 +75,8 @@ func TestACopyIsTakenUp(t *testing.T) {
 		t.Fatalf("it asks for %+v", asked)
 	}
 	for i := range want {
-		if got := asked[i]; got.Channel != want[i].Channel || got.Cursor != want[i].Cursor || got.Begun != want[i].Begun || got.Fresh != want[i].Fresh {
-			t.Errorf("it asks for %+v\nwant        %+v", got, want[i])
+		if !reflect.DeepEqual(asked[i], want[i]) {
+			t.Errorf("it asks for %+v\nwant        %+v", asked[i], want[i])
 		}
 	}
 	if got := open(t, m, at).Unknown("h", []string{"known", "begun", "lost", "never read"}); len(got) != 2 {
@@ -105,7 +108,8 @@ func TestACopyIsTakenUp(t *testing.T) {
 func TestACopyThatCantBeACursorIsNotSent(t *testing.T) {
 	bad := map[string]report.Cursor{
 		"epoch": {Epoch: -1, Record: 1}, "none": {}, "last": {Epoch: math.MaxInt64, Record: 1}, "record": {Epoch: 1, Record: -1},
-		"long": {Epoch: 1, Position: strings.Repeat("x", report.MaxPosition+1)}, "text": {Epoch: 1, Position: "\x1b"}, "utf8": {Epoch: 1, Position: "\xff"},
+		"long": {Epoch: 1, Position: strings.Repeat("x", report.MaxPosition+1)},
+		"text": {Epoch: 1, Position: "\x1b"}, "utf8": {Epoch: 1, Position: "\xff"},
 	}
 	c := open(t, newTable(), &clock{noon})
 	channels := slices.Sorted(maps.Keys(bad))

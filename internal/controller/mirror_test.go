@@ -226,6 +226,28 @@ func TestADatabaseThatDoesNotAnswerCostsPatienceOnce(t *testing.T) {
 	})
 }
 
+// TestWhatIsNotAnsweredIsAskedOfTheNextDatabase, which another configuration names.
+func TestWhatIsNotAnsweredIsAskedOfTheNextDatabase(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newAsking(t)
+		a.database.takes = -1
+		a.adopt(channelsOfTwo)
+		a.start()
+		synctest.Wait()
+		a.stop()
+		if said := a.text.String(); said != "" {
+			t.Errorf("that it was stopped is told:\n%s", said)
+		}
+		a.database.takes = 0
+		a.start()
+		defer func() { a.stop() }()
+		synctest.Wait()
+		if a.asks("h0", "x") != 0 || a.asks("h1", "x") != 0 {
+			t.Error("it is not asked")
+		}
+	})
+}
+
 // TestAFleetIsAskedForOnce, a few hundred hosts at a time, and not at all where the table knows it.
 func TestAFleetIsAskedForOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -152,6 +152,7 @@ func TestADatabaseThatIsAwayHoldsUpNoVisit(t *testing.T) {
 			t.Errorf("%d hosts wait: %v", hosts, reason)
 		}
 		time.Sleep(10 * time.Minute)
+		synctest.Wait()
 		if n := strings.Count(a.text.String(), "connection refused"); n < 20 || n > 30 {
 			t.Errorf("in ten minutes it is tried %d times:\n%s", n, a.text.String())
 		}

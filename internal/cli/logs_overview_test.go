@@ -96,6 +96,20 @@ func TestOverviewSaysWhichLogsAreBehind(t *testing.T) {
 	}
 }
 
+func TestOverviewSaysWhichLogsWaitForTheDatabase(t *testing.T) {
+	for want, logs := range map[string]health.Logs{
+		"": {},
+		"logs: 1 host has some that are not read until the database has said where their reading stands\n":                            {Waiting: 1},
+		"logs: 2 hosts have some that are not read until the database has said where their reading stands: connection refused\\x1b\n": {Waiting: 2, Reason: "connection refused\x1b"},
+	} {
+		var out strings.Builder
+		printOverview(&out, &controller.Overview{Facts: health.Facts{Logs: logs}}, time.Now())
+		if out.String() != want {
+			t.Errorf("it says\n%swant\n%s", out.String(), want)
+		}
+	}
+}
+
 func TestSummaryCountsLogRecords(t *testing.T) {
 	var out strings.Builder
 	printSummary(&out, controller.Summary{Hosts: 1, Visited: 1, Records: 12345})

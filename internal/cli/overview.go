@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"muster/internal/controller"
+	"muster/internal/health"
 	"muster/internal/visit"
 )
 
@@ -52,6 +53,7 @@ func printLogs(w io.Writer, o *controller.Overview, now time.Time) {
 	if o.Facts.Logs.Paused {
 		fmt.Fprintln(w, "logs: they are not read for now, since the queue is filling up; they wait on their hosts")
 	}
+	printWaiting(w, o.Facts.Logs)
 	for i, l := range o.Undone.Logs {
 		if i == logsMost {
 			fmt.Fprintf(w, "logs: and %s more; --json has them\n", count(len(o.Undone.Logs)-i, "log"))
@@ -70,6 +72,22 @@ func printLogs(w io.Writer, o *controller.Overview, now time.Time) {
 			fmt.Fprintf(w, "%s: behind since %s (%s)%s\n", name, l.Behind.Local().Format(time.DateTime), ago(l.Behind, now), upTo)
 		}
 	}
+}
+
+// printWaiting says of how many hosts logs wait for the database, and why it can't be asked.
+func printWaiting(w io.Writer, l health.Logs) {
+	if l.Waiting == 0 {
+		return
+	}
+	has, reason := "has", ""
+	if l.Waiting > 1 {
+		has = "have"
+	}
+	if l.Reason != "" {
+		reason = ": " + printable(l.Reason)
+	}
+	fmt.Fprintf(w, "logs: %s %s some that are not read until the database has said where their reading stands%s\n",
+		count(l.Waiting, "host"), has, reason)
 }
 
 // logName is a log of a host.

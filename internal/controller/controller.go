@@ -151,7 +151,7 @@ func New(ctx context.Context, o Options) (_ *Controller, err error) {
 		return nil, err
 	}
 	c.behind, c.keeper = behind, &keeper{behind.queue}
-	c.logs = newLogbook(o.Logger, behind.cursors, c.keeper, behind.usage, o.Config.Server.Parallel)
+	c.logs = newLogbook(o.Logger, behind.mirror, c.keeper, behind.usage, o.Config.Server.Parallel)
 	c.logs.adopt(ctx, o.Config)
 	behind.logs = c.logs
 	c.pool, c.guard = jump.New(jump.Options{Logger: o.Logger}), behind.guard

@@ -49,6 +49,10 @@ func (p *pipeline) Facts(context.Context) (health.Facts, error) {
 	if p.logs != nil {
 		f.Logs.Records, f.Logs.Paused = p.logs.records.Load(), p.logs.isPaused()
 	}
+	hosts, reason := p.mirror.state()
+	if f.Logs.Waiting = hosts; hosts > 0 && reason != nil {
+		f.Logs.Reason = report.Visible(reason.Error(), 1000)
+	}
 	f.Alerts.Firing, f.Alerts.Pending = p.watch.Open()
 	if p.connections != nil {
 		f.Connections = p.connections()

@@ -32,7 +32,8 @@ const (
 // logbook brings log records from the visits into the queue, and moves the cursors.
 type logbook struct {
 	log     *slog.Logger
-	cursors *cursors.Cursors
+	mirror  *mirror
+	cursors *cursors.Cursors // that the mirror fills where they are unknown
 	keeper  *keeper
 	usage   func() float64 // of the queue, in percent
 	places  *places
@@ -44,8 +45,8 @@ type logbook struct {
 }
 
 // newLogbook returns a logbook for so many parallel visits.
-func newLogbook(log *slog.Logger, c *cursors.Cursors, k *keeper, usage func() float64, parallel int) *logbook {
-	b := &logbook{log: log, cursors: c, keeper: k, usage: usage, places: new(places)}
+func newLogbook(log *slog.Logger, m *mirror, k *keeper, usage func() float64, parallel int) *logbook {
+	b := &logbook{log: log, mirror: m, cursors: m.cursors, keeper: k, usage: usage, places: new(places)}
 	b.places.bound(parallel)
 	return b
 }
@@ -78,6 +79,15 @@ func (b *logbook) adopt(ctx context.Context, c *config.Config) {
 	if err := b.cursors.Adopt(ctx, channels); err != nil {
 		b.log.WarnContext(ctx, "which logs are no longer read is not on disk: it is noted at the next start or reload", "err", err)
 	}
+	b.mirror.adopt(channels)
+}
+
+// await returns when it is known where the logs of a host are to go on, or when that is not worth waiting for: then some
+// of them wait on their host.
+func (b *logbook) await(ctx context.Context, host *config.Host) {
+	if b != nil && len(host.Logs) > 0 {
+		b.mirror.await(ctx, host.Name)
+	}
 }
 
 // hostLogs is what a visit knows of a host's logs. It is a visit.Logs.
@@ -96,7 +106,8 @@ func (b *logbook) of(host *config.Host, way ...*gate) visit.Logs {
 	return &hostLogs{logbook: b, host: host, groups: strings.Join(host.Groups, "/"), way: way}
 }
 
-// Requests returns what is to be asked of the host now. See visit.Logs.
+// Requests returns what is to be asked of the host now: nothing of channels of which nobody knows yet where they stand. See
+// visit.Logs.
 func (h *hostLogs) Requests() []report.LogRequest {
 	if h.isPaused() {
 		return nil

@@ -93,8 +93,27 @@ func newBook(t *testing.T) *book {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.NewTextHandler(&b.text, nil))
-	b.logbook = newLogbook(log, c, &keeper{b.queue}, func() float64 { return b.used }, 256)
+	b.logbook = newLogbook(log, newMirror(log, c), &keeper{b.queue}, func() float64 { return b.used }, 256)
 	return b
+}
+
+// begin has the logs of hosts begin as such that were never read.
+func (b *book) begin(t *testing.T, hosts ...config.Host) {
+	t.Helper()
+	for i := range hosts {
+		for _, l := range hosts[i].Logs {
+			if _, err := b.cursors.TakeUp(hosts[i].Name, []string{l.Channel}, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// first returns the logs of a host that were never read.
+func (b *book) first(t *testing.T, host *config.Host, way ...*gate) visit.Logs {
+	t.Helper()
+	b.begin(t, *host)
+	return b.of(host, way...)
 }
 
 // logged returns what was logged since the last call.
@@ -127,7 +146,7 @@ func records(channel string, epoch, first, last int64) report.Logs {
 
 func TestWhatAPartBringsIsKeptBeforeTheCursorMoves(t *testing.T) {
 	b := newBook(t)
-	logs := b.of(loggedHost("Security", "System", "denied"))
+	logs := b.first(t, loggedHost("Security", "System", "denied"))
 	asked := logs.Requests()
 	if len(asked) != 3 || asked[0].Channel != "Security" || !asked[0].Raw || asked[0].Since != time.Hour || asked[0].Fresh == 0 {
 		t.Fatalf("it asks for %+v", asked)
@@ -199,7 +218,7 @@ func TestGapsWithoutEndAreLoggedInFewLines(t *testing.T) {
 	for i := range int64(report.MaxGaps) {
 		l.Gaps = append(l.Gaps, report.Gap{Epoch: 5, First: 2*i + 2, Reason: strings.Repeat("x", 200)})
 	}
-	if err := b.of(loggedHost("journal")).Keep(t.Context(), brought(l)); err != nil {
+	if err := b.first(t, loggedHost("journal")).Keep(t.Context(), brought(l)); err != nil {
 		t.Fatal(err)
 	}
 	if log := b.logged(); strings.Count(log, "gone before they were read") != toldGaps+1 || !strings.Contains(log, "gaps=95") {
@@ -212,7 +231,7 @@ func TestGapsWithoutEndAreLoggedInFewLines(t *testing.T) {
 
 func TestAnEpochThatIsNotReservedIsNotPut(t *testing.T) {
 	b := newBook(t)
-	logs := b.of(loggedHost("x"))
+	logs := b.first(t, loggedHost("x"))
 	begun := records("x", 9, 1, 1)
 	begun.Begun = "id"
 	b.table.full = queue.ErrUnavailable
@@ -224,7 +243,7 @@ func TestAnEpochThatIsNotReservedIsNotPut(t *testing.T) {
 // TestACursorThatIsNotOnDisk loses nothing, but no more is put until it is.
 func TestACursorThatIsNotOnDisk(t *testing.T) {
 	b := newBook(t)
-	logs := b.of(loggedHost("x"))
+	logs := b.first(t, loggedHost("x"))
 	b.table.full = queue.ErrUnavailable
 	for i, wanted := range []error{nil, queue.ErrUnavailable} {
 		err := logs.Keep(t.Context(), brought(records("x", 9, int64(i+1), int64(i+1))))
@@ -244,7 +263,7 @@ func TestWhatIsTooLargeGoesInHalves(t *testing.T) {
 	b.queue.most = 2000
 	one, two := records("a", 5, 1, 30), records("b", 6, 1, 41)
 	one.Gaps = []report.Gap{{Epoch: 5, First: 1, Last: 1, Reason: "x"}}
-	if err := b.of(loggedHost("a", "b")).Keep(t.Context(), brought(one, two)); err != nil {
+	if err := b.first(t, loggedHost("a", "b")).Keep(t.Context(), brought(one, two)); err != nil {
 		t.Fatal(err)
 	}
 	got := map[string][]int64{}
@@ -268,14 +287,14 @@ func TestWhatIsTooLargeGoesInHalves(t *testing.T) {
 		t.Errorf("in %d entries", len(b.queue.put))
 	}
 	b.queue.most = 10
-	if err := b.of(loggedHost("a")).Keep(t.Context(), brought(records("a", 5, 31, 31))); !errors.Is(err, queue.ErrTooLarge) {
+	if err := b.first(t, loggedHost("a")).Keep(t.Context(), brought(records("a", 5, 31, 31))); !errors.Is(err, queue.ErrTooLarge) {
 		t.Errorf("a single record that is too large: %v", err)
 	}
 }
 
 func TestLogsWaitWhileTheQueueFillsUp(t *testing.T) {
 	b := newBook(t)
-	logs := b.of(loggedHost("x"))
+	logs := b.first(t, loggedHost("x"))
 	for i, step := range []struct {
 		used  float64
 		asked int
@@ -313,7 +332,7 @@ func TestNobodyWaitsForAVisitThatGoesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBook(t)
 		g := newGate(1)
-		logs := b.of(loggedHost("x"), g)
+		logs := b.first(t, loggedHost("x"), g)
 		g.enter(t.Context())
 		release, ok := logs.Continue()
 		if !ok {

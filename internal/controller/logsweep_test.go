@@ -71,6 +71,7 @@ func TestAHostThatIsBehindDelaysNoOther(t *testing.T) {
 			for i := range cfg.Hosts {
 				cfg.Hosts[i].Logs = []config.Logs{{Channel: "journal"}}
 			}
+			b.begin(t, cfg.Hosts...)
 			l := &logVisitor{asked: make(map[string][]string), further: make(map[string]time.Duration), behind: map[string]bool{"h0": true, "h1": true}}
 			c.visitor = l
 			s, err := c.Run(t.Context())
@@ -100,9 +101,11 @@ func TestAHostThatIsBehindDelaysNoOther(t *testing.T) {
 func TestAVisitOfASweepEndsBeforeTheNext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, _, _ := newTestController(t, 1, 4)
-		c.logs = newBook(t).logbook
+		b := newBook(t)
+		c.logs = b.logbook
 		host := &c.plan.Load().config.Hosts[0]
 		host.Logs = []config.Logs{{Channel: "journal"}, {Channel: "Security"}}
+		b.begin(t, *host)
 		l := &logVisitor{asked: make(map[string][]string), further: make(map[string]time.Duration)}
 		c.visitor = l
 		o := now(c)

@@ -45,6 +45,7 @@ type pipeline struct {
 	watch    *watch.Watch
 	guard    *passwords.Guard
 	cursors  *cursors.Cursors
+	mirror   *mirror
 	parts    atomic.Pointer[parts] // that another configuration replaces
 
 	judge, writers, postman *crew // nil: not at work
@@ -82,6 +83,7 @@ func newPipeline(ctx context.Context, o Options) (*pipeline, error) {
 	if p.cursors, err = cursors.New(ctx, p.queue.Table(cursorTable), o.Now); err != nil {
 		return p, fmt.Errorf("queue %w: %w", ErrUnusable, err)
 	}
+	p.mirror = newMirror(o.Logger, p.cursors)
 	return p, p.openReaders(ctx)
 }
 
@@ -195,6 +197,8 @@ func (p *pipeline) startWriters() {
 	now := p.parts.Load()
 	p.writers = newCrew(p.recorder.Run, func(ctx context.Context) {
 		p.watch.Project(ctx, func(ctx context.Context) (watch.Projection, error) { return now.database.get(ctx) })
+	}, func(ctx context.Context) {
+		p.mirror.run(ctx, func(ctx context.Context) (copies, error) { return now.database.get(ctx) })
 	}, now.database.prune)
 }
 

@@ -88,6 +88,7 @@ func (r *round) begin(ctx context.Context, d due, leave func()) {
 			r.end(visit.Failed(host, r.order.name, unusable))
 			return
 		}
+		r.logs.await(ctx, d.plan.at(d.host)) // before the visit, whose deadlines are for the host alone
 		r.began(d)
 		v := r.visitor.Visit(ctx, host, r.order.name)
 		r.fared(v, d.at)

@@ -140,6 +140,7 @@ func (w *world) restart() {
 	if w.cursors, err = cursors.New(w.t.Context(), w.table, func() time.Time { return w.now }); err != nil {
 		w.t.Fatal(err)
 	}
+	begin(w.t, w.cursors, "h", "file:/log")
 }
 
 // put takes an answer as the readers of the queue do.

@@ -39,7 +39,8 @@ type host struct {
 
 	mu       sync.Mutex
 	channels []channel // in the order in which they were first asked for
-	unsaved  bool      // the table has not got all of it
+	unsaved  bool      // the table has not got all of it, because it failed
+	taken    bool      // the table has not got all of it, because TakeUp leaves that to Move
 }
 
 // channel is what is stored of one channel. It is compared with ==.
@@ -119,22 +120,23 @@ func (c *Cursors) all() []*host {
 }
 
 // Requests returns what is to be asked of a host's channels next. Of each it is given what is wanted, and adds Cursor,
-// Fresh and Begun.
+// Fresh and Begun. Channels that are unknown (see Unknown) are left out: where they stand has to be found out first.
 func (c *Cursors) Requests(name string, wanted []report.LogRequest) []report.LogRequest {
-	requests := slices.Clone(wanted)
+	requests := make([]report.LogRequest, 0, len(wanted))
 	h := c.host(name)
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for i := range requests {
-		r := &requests[i]
-		var ch channel
-		if at := h.find(r.Channel); at >= 0 {
-			ch = h.channels[at]
+	for _, r := range wanted {
+		at := h.find(r.Channel)
+		if at < 0 {
+			continue
 		}
+		ch := &h.channels[at]
 		r.Cursor = report.Cursor{Epoch: ch.Epoch, Record: ch.Record, Position: ch.Position}
 		r.Begun = report.Epoch{Number: ch.Begun, Identity: ch.Identity}
 		// Numbers that were given are not greater than these two: each was greater than those before it.
 		r.Fresh = max(c.now().Unix(), above(ch.Epoch), above(ch.Begun))
+		requests = append(requests, r)
 	}
 	return requests
 }
@@ -181,14 +183,14 @@ func (c *Cursors) Reserve(ctx context.Context, name string, answer []report.Logs
 }
 
 // Move notes where the next reading begins, and how the last one went. It is called when all that the answer brought is
-// kept, and returns when that is on disk, if anything has changed. After an error it is in memory alone.
+// kept, and returns when that is on disk, if anything has changed or was taken up. After an error it is in memory alone.
 func (c *Cursors) Move(ctx context.Context, name string, answer []report.Logs) error {
 	h := c.host(name)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	now := c.now().UTC().Truncate(time.Second)
 	next := h.with(answer, func(ch *channel, l *report.Logs) { ch.move(l, now) })
-	if slices.Equal(next, h.channels) && !h.unsaved {
+	if slices.Equal(next, h.channels) && !h.unsaved && !h.taken {
 		return nil
 	}
 	h.channels = next
@@ -259,5 +261,6 @@ func (c *Cursors) write(ctx context.Context, h *host, channels []channel) error 
 		err = c.table.Put(ctx, keyOf(h.name), data)
 	}
 	h.unsaved = err != nil
+	h.taken = h.taken && err != nil
 	return err
 }

@@ -17,6 +17,10 @@
 // cursor goes on in memory, and the next Reserve writes it, or stops what would come after it. So after a restart no more than
 // one answer of a host is read again, as after a crash.
 //
+// Of a channel that the table does not know it can't be said that it was never read: the table may have been lost. Requests
+// leaves it out (Unknown) until the caller has asked whoever else knows, and has said so with TakeUp. What it takes up may be
+// behind what was read, but must have a copy of each cursor that is not ahead of the records that are kept for good.
+//
 // A channel or host that the configuration no longer has keeps its cursor for a month: so an accident in the
 // configuration replays no log. A host with another name is another host.
 //

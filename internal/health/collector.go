@@ -84,6 +84,8 @@ func logMetrics() []fact {
 			func(emit emitter, s *Status) { emit(float64(s.Facts.Logs.Trouble)) }),
 		gauge("muster_log_paused", "1 while no logs are asked for since the queue is filling up, 0 while they are.",
 			func(emit emitter, s *Status) { emit(truth(s.Facts.Logs.Paused)) }),
+		gauge("muster_log_hosts_waiting", "Hosts with logs that wait for the database to say where their reading stands.",
+			func(emit emitter, s *Status) { emit(float64(s.Facts.Logs.Waiting)) }),
 	}
 }
 

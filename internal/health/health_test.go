@@ -31,7 +31,7 @@ func busyFixture() *fixture {
 		Database:    Database{Rows: 1234, Batches: 56},
 		Mail:        Mail{Sent: 3, Retried: 4, Refused: 1, Waiting: 2, Oldest: f.clock.Now().Add(-time.Minute)},
 		Alerts:      Alerts{Firing: 5, Pending: 6},
-		Logs:        Logs{Records: 70, Stored: 60, Behind: 8, Trouble: 9, Paused: true},
+		Logs:        Logs{Records: 70, Stored: 60, Behind: 8, Trouble: 9, Paused: true, Waiting: 10, Reason: "refused"},
 		Connections: 8,
 	}
 	return f
@@ -98,6 +98,7 @@ func TestMetrics(t *testing.T) {
 		`muster_log_hosts_behind`:                                      "8",
 		`muster_log_channels_in_trouble`:                               "9",
 		`muster_log_paused`:                                            "1",
+		`muster_log_hosts_waiting`:                                     "10",
 		`muster_host_series_left_out`:                                  "0",
 	})
 	for _, name := range []string{"go_goroutines ", "process_open_fds ", "muster_build_info{"} {

@@ -71,4 +71,8 @@ type Logs struct {
 	Behind  int    `json:"hosts_behind"`        // hosts with more to read than was read
 	Trouble int    `json:"channels_in_trouble"` // channels that could not be read the last time
 	Paused  bool   `json:"paused"`              // no logs are asked for, since the queue is filling up
+	// Waiting is of how many hosts logs are not asked for since the database has not said yet where their reading stands;
+	// Reason is why it can't be asked, or empty.
+	Waiting int    `json:"hosts_waiting"`
+	Reason  string `json:"waiting_reason,omitempty"`
 }

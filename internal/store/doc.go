@@ -11,7 +11,8 @@
 //     is given twice is stored once: the primary keys see to it, so a delivery can be repeated after a crash, also by
 //     another server. When Save returns nil the data is on the disk.
 //   - Log records, what is missing of them, and the cursor after them are stored in one transaction of SaveLogs, which is
-//     as repeatable. Their ids are in the order in which transactions end, so that who follows misses none.
+//     as repeatable. Their ids are in the order in which transactions end, so that who follows misses none. Cursors reads
+//     the cursors back, for a server that has lost its own.
 //   - What is noted of a host, and the end of a sweep, only move forward, in whatever order deliveries arrive. There is one
 //     exception: a host's visit that is more than an hour ahead of the one delivered was stamped by a clock that was ahead,
 //     and gives way, so that such a jump does not freeze what people see. An alert is what it was last saved as: its one

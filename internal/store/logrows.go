@@ -1,6 +1,10 @@
 package store
 
-import "time"
+import (
+	"time"
+
+	"muster/internal/report"
+)
 
 // The rows of the tables of log records, as the ORM sees them. Times and the sweep's time are as in the other tables.
 
@@ -58,12 +62,16 @@ func (cursorRow) TableName() string { return "cursors" }
 
 // supersedes says that a cursor takes the place of the one that is stored.
 //
-// Within an epoch record ids only grow, so that the larger is the later, whatever the clock said. Of two epochs the numbers
-// say nothing where they are made of a log's identity: there the time tells at which the server read. One that is more
-// than tardy ahead was read by a clock that was ahead, and gives way.
+// Within an epoch record ids only grow, so that the larger is the later, whatever the clock said. Of two epochs the one with
+// the greater number is the later, since the server gives each a greater one than all before. The journal's alone are made of
+// its identity, and say nothing: there the time tells at which the server read. One that is more than tardy ahead was read by
+// a clock that was ahead, and gives way.
 func (c *cursorRow) supersedes(stored *cursorRow) bool {
-	if c.Epoch == stored.Epoch {
+	switch {
+	case c.Epoch == stored.Epoch:
 		return c.RecordID > stored.RecordID || c.RecordID == stored.RecordID && c.Updated.After(stored.Updated)
+	case c.Channel != report.Journal:
+		return c.Epoch > stored.Epoch
 	}
 	return c.Updated.After(stored.Updated) || c.Updated.Before(stored.Updated.Add(-tardy))
 }

@@ -39,7 +39,7 @@ type Logon struct {
 // records. So of several some may be stored when it returns an error.
 //
 // A channel's cursor moves as its records did on the host: within an epoch to greater record ids only, from one epoch to
-// another by the time at which they were read. A part that is delivered late adds its records and moves nothing back.
+// another to greater numbers, or, of the journal, by the time at which they were read. A part that is delivered late adds its records and moves nothing back.
 //
 // Errors: ErrUnavailable (try again later, with all of them), ctx's, or one that names a part that can never be stored.
 func (s *Store) SaveLogs(ctx context.Context, logs []Logs) error {
@@ -164,7 +164,11 @@ func (s *Store) moveCursors(tx *gorm.DB, cursors []cursorRow) error {
 	if len(cursors) == 0 {
 		return nil
 	}
-	stored, err := readCursors(tx, cursors)
+	hosts := make([]string, 0, len(cursors))
+	for i := range cursors {
+		hosts = append(hosts, cursors[i].Host)
+	}
+	stored, err := readCursors(tx, slices.Compact(hosts)) // cursors are in their order
 	if err != nil {
 		return err
 	}
@@ -184,17 +188,12 @@ func (s *Store) moveCursors(tx *gorm.DB, cursors []cursorRow) error {
 	return nil
 }
 
-// readCursors returns the cursors that are stored of the hosts of these.
-func readCursors(tx *gorm.DB, cursors []cursorRow) (map[channelKey]cursorRow, error) {
-	hosts := make([]string, 0, len(cursors))
-	for i := range cursors {
-		hosts = append(hosts, cursors[i].Host)
-	}
-	slices.Sort(hosts)
-	stored := make(map[channelKey]cursorRow, len(cursors))
-	for chunk := range slices.Chunk(slices.Compact(hosts), rowsMax) {
+// readCursors returns all cursors that are stored of hosts.
+func readCursors(db *gorm.DB, hosts []string) (map[channelKey]cursorRow, error) {
+	stored := make(map[channelKey]cursorRow, len(hosts))
+	for chunk := range slices.Chunk(hosts, rowsMax) {
 		var rows []cursorRow
-		if err := tx.Where("host IN ?", chunk).Find(&rows).Error; err != nil {
+		if err := db.Where("host IN ?", chunk).Find(&rows).Error; err != nil {
 			return nil, err
 		}
 		for _, row := range rows {

@@ -185,6 +185,9 @@ func testOutage(t *testing.T, x *target) {
 	if _, err := s.Status(t.Context()); !errors.Is(err, ErrUnavailable) {
 		t.Errorf("without a server: %v, want ErrUnavailable", err)
 	}
+	if _, err := s.Cursors(t.Context(), map[string][]string{"web1": {"journal"}}); !errors.Is(err, ErrUnavailable) {
+		t.Errorf("without a server: %v, want ErrUnavailable", err)
+	}
 	x.server.Start(t)
 	save(t, s, visits...)
 	outageUnderLoad(t, x, s)

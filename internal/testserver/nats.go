@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -45,7 +44,7 @@ func StartNATS(t testing.TB, servers int) *NATS {
 	n := &NATS{
 		t: t, folder: folder, CA: filepath.Join(folder, "ca.pem"), Password: "correct horse battery staple",
 		certificate: filepath.Join(folder, "server.pem"), key: filepath.Join(folder, "server.key"),
-		servers: make([]*server.Server, servers), ports: freePorts(t, servers), routes: freePorts(t, servers),
+		servers: make([]*server.Server, servers), ports: reservePorts(t, servers), routes: reservePorts(t, servers),
 	}
 	if err := writeCertificates(n.CA, n.certificate, n.key); err != nil {
 		t.Fatal(err)
@@ -60,21 +59,6 @@ func StartNATS(t testing.TB, servers int) *NATS {
 	}
 	n.wait(t)
 	return n
-}
-
-// freePorts returns ports that nobody listened at a moment ago.
-func freePorts(t testing.TB, number int) []int {
-	t.Helper()
-	var ports []int
-	for range number {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
-	}
-	return ports
 }
 
 // User returns the name of a user of an account that no other user has.
@@ -205,7 +189,7 @@ func (n *NATS) wait(t testing.TB) {
 func StartNATSWithCredentials(t testing.TB) (url, ca, credentials string) {
 	t.Helper()
 	folder := t.TempDir()
-	port := freePorts(t, 1)[0]
+	port := reservePorts(t, 1)[0]
 	ca = filepath.Join(folder, "ca.pem")
 	certificate, key := filepath.Join(folder, "server.pem"), filepath.Join(folder, "server.key")
 	if err := writeCertificates(ca, certificate, key); err != nil {

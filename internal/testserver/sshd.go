@@ -2,7 +2,6 @@ package testserver
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"os/user"
@@ -24,7 +23,7 @@ const (
 	// sshdPasswordHash is what "openssl passwd -6 -salt muster" makes of sshdPassword.
 	sshdPasswordHash = "$6$muster$lKwJMxkgyeMcq6d.yX4S0oBtzgyZzHYXqB0gi0tnOF5SfI6rfkuOjHjKG53YOV6AHufb1cASAnXaOtpEZ.pWP0"
 	// sshdStart is how long sshd may take until it says that it listens.
-	sshdStart = 20 * time.Second
+	sshdStart = 2 * time.Minute
 )
 
 // SSHDOptions say how sshd differs from one with an Ed25519 host key, SFTP, and login by key and password.
@@ -125,9 +124,9 @@ func (s *Sshd) listen(t testing.TB, public []ssh.PublicKey, prepare func()) *Ssh
 			t.Logf("the log of the SSH server on port %d:\n%s", s.Port, s.Log())
 		}
 	})
-	// Between finding a free port and listening on it somebody else may take it.
+	// Somebody else than a test may take the port before the server does.
 	for range 5 {
-		s.Port = freePort(t)
+		s.Port = reservePorts(t, 1)[0]
 		prepare()
 		listens, err := s.start()
 		if err != nil {
@@ -314,16 +313,6 @@ func (s *Sshd) command() *exec.Cmd {
 		return isolate(s.folder, words[0], words[1:]...)
 	}
 	return exec.Command(words[0], words[1:]...)
-}
-
-func freePort(t testing.TB) int {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().(*net.TCPAddr).Port
 }
 
 func writeText(t testing.TB, path, content string, mode os.FileMode) {

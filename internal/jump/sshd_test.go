@@ -357,7 +357,7 @@ func TestARefusedPasswordIsNotRepeated(t *testing.T) {
 			want{failure.Dial, failure.JumpFailed, "bastion", []string{"through bastion: authentication:"}, []string{"check the user and the password"}}.check(t, err)
 		}
 	}
-	if got := strings.Count(s.bastion.Log(), "Failed password"); got != 1 {
+	if got := strings.Count(s.bastion.AwaitLog(t, "Failed password"), "Failed password"); got != 1 {
 		t.Errorf("the wrong password was sent %d times", got)
 	}
 	s.jump.Login.Password = s.bastion.Password // it was corrected

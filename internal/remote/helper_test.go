@@ -16,14 +16,13 @@ import (
 	"muster/internal/failure"
 	"muster/internal/remote"
 	"muster/internal/sshtest"
-	"muster/internal/testserver"
 )
 
 // password is the right one wherever a test's server wants one.
 const password = "right horse"
 
 // deadline ends what should have ended long before.
-const deadline = 20 * time.Second
+const deadline = time.Minute
 
 func within(t testing.TB) context.Context {
 	t.Helper()
@@ -209,16 +208,6 @@ func holdLock(t testing.TB, path string) (release func()) {
 	return func() {
 		if err := lock.Close(); err != nil {
 			t.Error(err)
-		}
-	}
-}
-
-// logged waits until sshd's log, which comes through a pipe, holds text.
-func logged(t testing.TB, server *testserver.Sshd, text string) {
-	t.Helper()
-	for end := time.Now().Add(deadline); !strings.Contains(server.Log(), text); runtime.Gosched() {
-		if time.Now().After(end) {
-			t.Fatalf("the log lacks %q:\n%s", text, server.Log())
 		}
 	}
 }

@@ -154,17 +154,6 @@ func (s *Sshd) NeedPassword(t testing.TB) {
 	t.Skip(reason)
 }
 
-// Log returns what sshd has logged since its last start, at the level VERBOSE.
-func (s *Sshd) Log() string {
-	s.mu.Lock()
-	log := s.log
-	s.mu.Unlock()
-	if log == nil {
-		return ""
-	}
-	return log.String()
-}
-
 // Folder returns sshd's own folder; its processes have it on their command line.
 func (s *Sshd) Folder() string { return s.folder }
 
@@ -264,17 +253,21 @@ func (s *Sshd) Stop() { s.stop() }
 
 // start starts sshd and waits until it listens; false if it ended before.
 func (s *Sshd) start() (listens bool, err error) {
-	log := newSSHDLog(s.sign)
+	log, err := newSSHDLog(s.sign)
+	if err != nil {
+		return false, err
+	}
 	command := s.command()
-	command.Stderr = log
-	command.WaitDelay = time.Second // sessions outside of a namespace may outlive it and hold its log open
+	command.Stderr = log.writer
 	if err := command.Start(); err != nil {
+		log.close()
 		return false, err
 	}
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
 		_ = command.Wait()
+		log.close()
 	}()
 	stop := func() {
 		_ = command.Process.Kill()

@@ -121,7 +121,7 @@ func noLeak(t testing.TB) {
 	before, files := goroutines(), descriptors()
 	t.Cleanup(func() {
 		var left string
-		for end := time.Now().Add(10 * time.Second); time.Now().Before(end); runtime.Gosched() {
+		for end := time.Now().Add(deadline); time.Now().Before(end); runtime.Gosched() {
 			if left = newSince(before); left == "" && descriptors() <= files {
 				return
 			}

@@ -128,7 +128,7 @@ func startNATS(file string) (*server.Server, error) {
 		return nil, err
 	}
 	s.Start()
-	if !s.ReadyForConnections(20 * time.Second) {
+	if !s.ReadyForConnections(2 * time.Minute) {
 		s.Shutdown()
 		return nil, errors.New("the NATS server is not ready")
 	}
@@ -166,10 +166,10 @@ func (n *NATS) Connect(user string) jetstream.JetStream {
 func (n *NATS) wait(t testing.TB) {
 	t.Helper()
 	js := n.Connect("user0")
-	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	for {
-		call, done := context.WithTimeout(ctx, 2*time.Second)
+		call, done := context.WithTimeout(ctx, 10*time.Second)
 		_, err := js.CreateStream(call, jetstream.StreamConfig{Name: "READY", Subjects: []string{"ready"}, Replicas: len(n.servers)})
 		done()
 		if err == nil {

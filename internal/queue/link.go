@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -20,6 +21,8 @@ type link struct {
 
 	replicas int
 	trimmed  uint64 // the sequence up to which messages were deleted; guarded by the mu of the queue
+
+	making atomic.Int32 // streams that are being made
 
 	mu     sync.Mutex
 	failed error // why it has to be replaced
@@ -46,6 +49,8 @@ func connect(ctx context.Context, o Options) (*link, error) {
 }
 
 func (l *link) prepare(ctx context.Context, o Options) error {
+	l.making.Add(1)
+	defer l.making.Add(-1)
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	var err error
@@ -80,7 +85,9 @@ func (l *link) table(ctx context.Context, name string) (*bucket, error) {
 	if known != nil {
 		return known, nil
 	}
+	l.making.Add(1)
 	t, err := openBucket(ctx, l, name)
+	l.making.Add(-1)
 	if err != nil {
 		return nil, fmt.Errorf("table %s: %w", name, err)
 	}

@@ -58,14 +58,8 @@ func TestDialRefusesOptionsThatCannotWork(t *testing.T) {
 
 func TestDialSaysWhyThereIsNoConnection(t *testing.T) {
 	noLeak(t)
-	closed, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := closed.Addr().(*net.TCPAddr).Port
-	closed.Close()
-	o := remote.Options{Host: "web1", Address: "127.0.0.1", Port: port, User: "u", Password: "p", HostKeys: knownHosts(t, "")}
-	_, err = remote.Dial(within(t), o)
+	o := remote.Options{Host: "web1", Address: "127.0.0.1", Port: 1, User: "u", Password: "p", HostKeys: knownHosts(t, "")}
+	_, err := remote.Dial(within(t), o)
 	want{failure.Dial, failure.Refused, []string{"web1: dial: "}, []string{"nothing listens on port", "127.0.0.1"}}.check(t, err)
 
 	o.Address = "no..name" // never asked of a name server

@@ -46,17 +46,6 @@ func full(t *testing.T) (reader, writer *os.File) {
 	return reader, writer
 }
 
-// begun waits until the client has written its report into the file, which it does before it writes the frame.
-func begun(t *testing.T, file string) {
-	t.Helper()
-	for until := time.Now().Add(20 * time.Second); time.Now().Before(until); time.Sleep(time.Millisecond) {
-		if info, err := os.Stat(file); err == nil && info.Size() > 0 {
-			return
-		}
-	}
-	t.Fatalf("%s does not come", file)
-}
-
 // A server that does not read leaves the client in the kernel: its deadline ends it all the same, and nothing is left.
 func TestTheDeadlineEndsAWriteThatHangs(t *testing.T) {
 	path := installed(t)
@@ -86,8 +75,9 @@ func TestItIsStoppedWhileItWrites(t *testing.T) {
 			_, writer := full(t)
 			request := newRequest()
 			request.File = "report.bin"
+			written := awaitWritten(t, file) // which is before the frame
 			p := start(t, encode(t, request), func(c *exec.Cmd) { c.Path, c.Stdout = path, writer })
-			begun(t, file)
+			written()
 			if err := stop(p); err != nil {
 				t.Fatal(err)
 			}
@@ -211,8 +201,9 @@ func peakOf(t *testing.T, request *report.Request) int {
 	path := installed(t)
 	reader, writer := full(t)
 	request.File = "report.bin"
+	written := awaitWritten(t, filepath.Join(filepath.Dir(path), "report.bin")) // which is before the frame
 	p := start(t, encode(t, request), func(c *exec.Cmd) { c.Path, c.Stdout = path, writer })
-	begun(t, filepath.Join(filepath.Dir(path), "report.bin"))
+	written()
 	peak := peakMemory(t, p.Process.Pid)
 	writer.Close()
 	drained := make(chan error, 1)

@@ -90,7 +90,7 @@ func misuse(err error) error { return &exitError{exitUsage, err} }
 func Main(args []string, env Env) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	context.AfterFunc(ctx, func() { time.AfterFunc(time.Second, stop) })
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(time.Second, stop) })() // nothing is left behind but after a signal
 
 	err := run(ctx, args, env)
 	status := statusOf(err)

@@ -1,17 +1,13 @@
 package config
 
 import (
-	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -238,82 +234,4 @@ func TestCommandFails(t *testing.T) {
 			t.Errorf("%s: %v", text, err)
 		}
 	}
-}
-
-// TestCommandIsKilledWithWhatItBegan has a command begin another that would run for an hour.
-func TestCommandIsKilledWithWhatItBegan(t *testing.T) {
-	const child = "sleep 3600 &\necho $! >child.tmp\nmv child.tmp child\nwait\n"
-	for name, end := range map[string]func(t *testing.T, configuration, pid string) error{
-		"deadline": func(t *testing.T, configuration, pid string) error {
-			document, err := os.ReadFile(configuration)
-			if err != nil {
-				return err
-			}
-			if err := os.WriteFile(configuration, bytes.Replace(document, []byte("20s"), []byte("1s"), 1), 0o600); err != nil {
-				return err
-			}
-			_, err = Load(configuration)
-			if err == nil || !strings.Contains(err.Error(), "it did not end within 1s") {
-				t.Errorf("%v", err)
-			}
-			return nil
-		},
-		"cancelled": func(t *testing.T, configuration, pid string) error {
-			ctx, cancel := context.WithCancel(t.Context())
-			ended := make(chan error, 1)
-			go func() {
-				_, err := LoadContext(ctx, configuration)
-				ended <- err
-			}()
-			appears(t, pid)
-			cancel()
-			if err := <-ended; !errors.Is(err, context.Canceled) {
-				t.Errorf("%v", err)
-			}
-			return nil
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			configuration, folder := script(t, child)
-			pid := filepath.Join(folder, "child")
-			if err := end(t, configuration, pid); err != nil {
-				t.Fatal(err)
-			}
-			number, err := strconv.Atoi(strings.TrimSpace(appears(t, pid)))
-			if err != nil {
-				t.Fatal(err)
-			}
-			gone(t, number)
-		})
-	}
-}
-
-// appears waits for a file that another process writes, and returns what is in it.
-func appears(t *testing.T, path string) string {
-	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
-		if content, err := os.ReadFile(path); err == nil {
-			return string(content)
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
-	t.Fatalf("%s does not appear", path)
-	return ""
-}
-
-// gone waits until a process is no more, or only waits to be buried.
-func gone(t *testing.T, pid int) {
-	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
-		status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-		if _, after, found := strings.Cut(string(status), ") "); found && strings.HasPrefix(after, "Z") {
-			return
-		}
-		process, err := os.FindProcess(pid)
-		if err != nil || process.Signal(syscall.Signal(0)) != nil {
-			return
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
-	t.Errorf("process %d is still there", pid)
 }

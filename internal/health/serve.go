@@ -67,8 +67,9 @@ func (h *Health) serve(ctx context.Context, l net.Listener, handler http.Handler
 			err = errors.Join(err, served)
 		}
 	}
+	// First the connections, and then their requests: what ends with its request would be sent as a whole answer.
+	_ = server.Close()
 	breakOff()
-	_ = server.Close() // what Serve left when the listener failed
 	connections.Wait()
 	if err != nil {
 		return fmt.Errorf("answer on %s: %w", l.Addr(), err)

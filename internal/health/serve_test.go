@@ -23,7 +23,7 @@ type started struct {
 }
 
 // patience is how long a test waits for what must happen.
-const patience = 10 * time.Second
+const patience = time.Minute
 
 func start(t *testing.T, serve func(context.Context, net.Listener) error) *started {
 	t.Helper()

@@ -20,7 +20,7 @@ import (
 )
 
 // deadline ends what should have ended long before.
-const deadline = 30 * time.Second
+const deadline = time.Minute
 
 func within(t testing.TB) context.Context {
 	t.Helper()
@@ -121,7 +121,7 @@ func noLeak(t testing.TB) {
 	before, files := goroutines(), descriptors()
 	t.Cleanup(func() {
 		var left string
-		for end := time.Now().Add(10 * time.Second); time.Now().Before(end); runtime.Gosched() {
+		for end := time.Now().Add(deadline); time.Now().Before(end); runtime.Gosched() {
 			if left = newSince(before); left == "" && descriptors() <= files {
 				return
 			}

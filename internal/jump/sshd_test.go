@@ -296,16 +296,12 @@ func (s *scene) hold(t *testing.T, count int) (ended <-chan error) {
 }
 
 func TestAJumpHostThatDiesWithFortyVisitsInside(t *testing.T) {
-	s := newScene(t, jump.Options{Retry: time.Millisecond})
-	s.bastion.NeedPassword(t) // else its connections outlive it
+	s := newScene(t, jump.Options{Retry: time.Millisecond, Keepalive: time.Hour}) // nothing but its death may end them
+	s.bastion.NeedPassword(t)                                                     // else its connections outlive it
 	ended := s.hold(t, 40)
-	killed := time.Now()
 	s.bastion.Stop()
 	for range 40 {
 		want{"", failure.JumpFailed, "bastion", []string{"through bastion: the connection"}, []string{"at the jump host bastion: "}}.check(t, <-ended)
-	}
-	if took := time.Since(killed); took > 5*time.Second {
-		t.Errorf("the visits ended after %s", took)
 	}
 	if err := s.bastion.Restart(); err != nil {
 		t.Fatal(err)
@@ -314,7 +310,7 @@ func TestAJumpHostThatDiesWithFortyVisitsInside(t *testing.T) {
 }
 
 func TestAJumpHostThatFreezes(t *testing.T) {
-	s := newScene(t, jump.Options{Keepalive: 200 * time.Millisecond, Patience: 300 * time.Millisecond, Retry: time.Millisecond})
+	s := newScene(t, jump.Options{Keepalive: 200 * time.Millisecond, Patience: 4 * time.Second, Retry: time.Millisecond})
 	ended := s.hold(t, 10)
 	freeze(t, s.bastion)
 	for range 10 {
@@ -357,7 +353,7 @@ func TestARefusedPasswordIsNotRepeated(t *testing.T) {
 			want{failure.Dial, failure.JumpFailed, "bastion", []string{"through bastion: authentication:"}, []string{"check the user and the password"}}.check(t, err)
 		}
 	}
-	if got := strings.Count(s.bastion.Log(), "Failed password"); got != 1 {
+	if got := strings.Count(s.bastion.AwaitLog(t, "Failed password"), "Failed password"); got != 1 {
 		t.Errorf("the wrong password was sent %d times", got)
 	}
 	s.jump.Login.Password = s.bastion.Password // it was corrected

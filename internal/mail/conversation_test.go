@@ -97,7 +97,7 @@ func TestAcceptedStaysAccepted(t *testing.T) {
 // connection is left alone.
 func TestServerThatDropsConnections(t *testing.T) {
 	settings := good()
-	settings.Timeout = 10 * time.Second
+	settings.Timeout = time.Minute
 	told := &heard{}
 	var mu sync.Mutex
 	connections := 0

@@ -25,7 +25,7 @@ func exim(t *testing.T, o testserver.SMTPOptions) (*testserver.SMTPServer, mail.
 	s := testserver.SMTP(t, o)
 	return s, mail.Server{
 		Host: s.Host, Port: s.Port, Security: mail.STARTTLS, Username: o.Username, Password: o.Password,
-		From: "Muster <muster@example.org>", CA: s.CA, Timeout: 20 * time.Second,
+		From: "Muster <muster@example.org>", CA: s.CA, Timeout: time.Minute,
 	}
 }
 

@@ -158,6 +158,6 @@ func fake(t *testing.T, s script) (mail.Server, *heard) {
 	h := &heard{}
 	settings := good()
 	settings.Port = listen(t, "127.0.0.1", s.serve(h.add))
-	settings.Timeout = 10 * time.Second
+	settings.Timeout = time.Minute
 	return settings, h
 }

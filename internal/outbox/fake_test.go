@@ -92,6 +92,13 @@ func (m *memory) fail(err error) {
 	m.put = func(string) (error, bool) { return err, false }
 }
 
+// failDelete makes each Delete fail from now on, or work again.
+func (m *memory) failDelete(err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.delete = func(string) (error, bool) { return err, false }
+}
+
 func (m *memory) size() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()

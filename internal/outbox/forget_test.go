@@ -56,7 +56,7 @@ func TestReceiverWithManyLetters(t *testing.T) {
 		at := func(i int) time.Time { return sweep1.Add(time.Duration(i) * time.Minute) }
 		for i := range letters {
 			if i == letters/2 { // the disk is full for a while
-				table.delete = func(string) (error, bool) { return errTable, false }
+				table.failDelete(errTable)
 			}
 			post(t, o, Accepted, digest("ops@example.org", at(i), fmt.Sprint(i)))
 			flush(t, o)
@@ -64,9 +64,7 @@ func TestReceiverWithManyLetters(t *testing.T) {
 		if table.size() <= KeepPerReceiver {
 			t.Errorf("%d records", table.size())
 		}
-		table.mu.Lock()
-		table.delete = nil
-		table.mu.Unlock()
+		table.failDelete(nil)
 		time.Sleep(forgetSoon)
 		synctest.Wait()
 		stop()

@@ -15,7 +15,7 @@ import (
 // until waits for a state. The queue looks at itself once a second.
 func until(t *testing.T, q *queue.Queue, what string, holds func(queue.State) bool) queue.State {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	for {
 		s := q.State()
@@ -178,7 +178,7 @@ func testTablesKeepWhatWasPutLast(t *testing.T, o queue.Options) {
 func testAClosedQueueRefuses(t *testing.T, o queue.Options) {
 	q := open(t, o)
 	q.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if err := q.Put(ctx, entry(1)); !errors.Is(err, queue.ErrUnavailable) {
 		t.Errorf("Put: %v", err)

@@ -65,7 +65,7 @@ func everything(t *testing.T, q *queue.Queue, name string, acknowledged map[stri
 	t.Helper()
 	r := reader(t, q, name)
 	found := make(map[string]bool)
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	for len(found) < len(acknowledged) {
 		entries, err := r.Next(ctx, 1<<20)

@@ -53,7 +53,9 @@ func embed(ctx context.Context, o Options) (*link, error) {
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go func() { // ended by l.end, which waits for it
 		defer close(stopped)
-		watchServer(s, stop, l.fail)
+		ticker := time.NewTicker(lookEvery / 2)
+		defer ticker.Stop()
+		l.watch(ticker.C, stop, func() error { return health(s) })
 	}()
 	l.end = func() {
 		close(stop)
@@ -84,46 +86,42 @@ func ready(ctx context.Context, s *server.Server) error {
 	case !s.JetStreamEnabled():
 		return errors.New("JetStream does not work: see the log")
 	}
-	// The server gives itself a millisecond to show that it is ready, which a busy machine may spend elsewhere.
-	var err error
-	for range readyTries {
-		if err = health(s); err == nil {
-			return nil
-		}
-	}
-	return err
+	return health(s)
 }
 
-// readyTries is how often a server that starts is asked whether it is well.
-const readyTries = 10
+// healthTries is how often a server is asked whether it is well until it says so.
+const healthTries = 10
 
 // health returns what is wrong with JetStream. After an error of a write, as on a full disk, a stream takes nothing more
 // and does not answer; only a new start makes it try again.
 func health(s *server.Server) error {
-	if h := s.Healthz(nil); h.Error != "" {
-		return errors.New(h.Error)
+	// It gives itself a millisecond to show that it is ready, which a busy machine may spend elsewhere.
+	var ill string
+	for range healthTries {
+		if ill = s.Healthz(nil).Error; ill == "" {
+			return nil
+		}
 	}
-	return nil
+	return errors.New(ill)
 }
 
-// watchServer calls fail when JetStream can't write any more while its server runs on, as when its disk is full. It
-// returns then, or when stop is closed.
-func watchServer(s *server.Server, stop <-chan struct{}, fail func(error)) {
-	ticker := time.NewTicker(lookEvery / 2)
-	defer ticker.Stop()
+// watch has the link fail when JetStream can't write any more while its server runs on, as when its disk is full: when
+// health says so at two ticks. It returns then, or when stop is closed. A server seems ill while a stream is being made,
+// however long that takes.
+func (l *link) watch(ticks <-chan time.Time, stop <-chan struct{}, health func() error) {
 	for ill := 0; ; {
 		select {
-		case <-ticker.C:
+		case <-ticks:
 		case <-stop:
 			return
 		}
-		err := health(s)
-		if err == nil {
+		err := health()
+		if err == nil || l.making.Load() > 0 {
 			ill = 0
 			continue
 		}
-		if ill++; ill == 2 { // once: it seems so while a stream is being made
-			fail(err)
+		if ill++; ill == 2 { // once: a stream was made a moment ago
+			l.fail(err)
 			return
 		}
 	}

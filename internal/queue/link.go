@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -21,6 +22,8 @@ type link struct {
 
 	replicas int
 	trimmed  uint64 // the sequence up to which messages were deleted; guarded by the mu of the queue
+
+	making atomic.Int32 // streams that are being made
 
 	mu     sync.Mutex
 	failed error // why it has to be replaced
@@ -83,6 +86,8 @@ func (l *link) ensure(ctx context.Context, want jetstream.StreamConfig) (jetstre
 	case err != nil && !errors.Is(err, jetstream.ErrStreamNotFound):
 		return nil, err
 	}
+	l.making.Add(1)
+	defer l.making.Add(-1)
 	return l.js.CreateOrUpdateStream(ctx, want)
 }
 

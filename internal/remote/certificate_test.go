@@ -83,7 +83,7 @@ func TestSSHDByCertificate(t *testing.T) {
 			server, c, o := certifyUser(t, kind)
 			o.Signers = []ssh.Signer{c.signWith(t, c.signer, "-n", server.User)}
 			dial(t, o)
-			logged(t, server, `Accepted certificate ID "operator"`)
+			server.AwaitLog(t, `Accepted certificate ID "operator"`)
 
 			// The private half is in an agent.
 			a := remote.NewAgent(sshAgent(t, c.key), nil)

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"syscall"
 	"testing"
+	"time"
 
 	"muster/internal/failure"
 	"muster/internal/remote"
@@ -30,7 +31,7 @@ func deafPort(t *testing.T) int {
 	}
 	port := address.(*syscall.SockaddrInet4).Port
 	for { // until the queue is full
-		conn, err := net.DialTimeout("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), short)
+		conn, err := net.DialTimeout("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), time.Second)
 		if err != nil {
 			return port
 		}

@@ -206,12 +206,14 @@ func TestForwardThatIsNotAnswered(t *testing.T) {
 			_ = channel.Close()
 		}
 	})
-	_, err := conn.Forward(within(t), "web1:22", short, counter(t))
-	want{kind: failure.Timeout, says: []string{"no answer from web1:22 through bastion within 150ms"},
-		advice: []string{"no firewall between it and the jump host bastion"}}.check(t, err)
+	patiently(t, func(limit time.Duration) string {
+		_, err := conn.Forward(within(t), "web1:22", limit, counter(t))
+		return want{kind: failure.Timeout, says: []string{"no answer from web1:22 through bastion within " + limit.String()},
+			advice: []string{"no firewall between it and the jump host bastion"}}.wrong(err)
+	})
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(short, cancel)
-	_, err = conn.Forward(ctx, "web1:22", deadline, counter(t))
+	_, err := conn.Forward(ctx, "web1:22", deadline, counter(t))
 	want{kind: failure.Cancelled}.check(t, err)
 	close(late)
 }
@@ -219,13 +221,22 @@ func TestForwardThatIsNotAnswered(t *testing.T) {
 func TestWatchEndsASilentConnection(t *testing.T) {
 	noLeak(t)
 	silent := make(chan struct{})
-	server := newServer(t, sshtest.Options{Accept: func(c net.Conn) net.Conn { return &gagged{Conn: c, silent: silent} }})
+	wrote := make(chan struct{}, 1000)
+	server := newServer(t, sshtest.Options{Accept: func(c net.Conn) net.Conn { return &gagged{c, silent, wrote} }})
 	conn := dial(t, options(t, server))
-	conn.Watch(short, short)
-	select { // it lives, and says so
-	case <-conn.Done():
-		t.Fatal(conn.Failure())
-	case <-time.After(4 * short):
+	for len(wrote) > 0 {
+		<-wrote
+	}
+	const interval, patience = short / 10, 4 * short
+	conn.Watch(interval, patience)
+	for began := time.Now(); time.Since(began) < 2*(interval+patience); { // it lives, and says so
+		select {
+		case <-conn.Done():
+			t.Fatal(conn.Failure())
+		case <-wrote:
+		case <-time.After(deadline):
+			t.Fatal("it is not asked")
+		}
 	}
 	close(silent)
 	select {
@@ -236,10 +247,33 @@ func TestWatchEndsASilentConnection(t *testing.T) {
 	want{kind: failure.Disconnected, says: []string{"no answer for"}}.check(t, conn.Failure())
 }
 
+// TestWatchAsksBeforeItEndsAConnection has one that nobody looked at for longer than the host has to answer, as after a
+// stay of this machine.
+func TestWatchAsksBeforeItEndsAConnection(t *testing.T) {
+	noLeak(t)
+	wrote := make(chan struct{}, 1000)
+	server := newServer(t, sshtest.Options{Accept: func(c net.Conn) net.Conn { return &gagged{c, nil, wrote} }})
+	conn := dial(t, options(t, server))
+	const interval, patience = short / 10, 2 * short
+	<-time.After(interval + patience)
+	for len(wrote) > 0 {
+		<-wrote
+	}
+	conn.Watch(interval, patience)
+	for range 3 {
+		select {
+		case <-conn.Done():
+			t.Fatal(conn.Failure())
+		case <-wrote:
+		}
+	}
+}
+
 // gagged is a connection on which nothing is said any more after a while.
 type gagged struct {
 	net.Conn
-	silent chan struct{}
+	silent chan struct{} // closed: nothing is said
+	wrote  chan struct{} // gets a token for each Write that is
 }
 
 func (g *gagged) Write(p []byte) (int, error) {
@@ -247,6 +281,7 @@ func (g *gagged) Write(p []byte) (int, error) {
 	case <-g.silent:
 		return len(p), nil
 	default:
+		g.wrote <- struct{}{}
 		return g.Conn.Write(p)
 	}
 }

@@ -3,6 +3,7 @@ package remote_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -16,14 +17,13 @@ import (
 	"muster/internal/failure"
 	"muster/internal/remote"
 	"muster/internal/sshtest"
-	"muster/internal/testserver"
 )
 
 // password is the right one wherever a test's server wants one.
 const password = "right horse"
 
 // deadline ends what should have ended long before.
-const deadline = 20 * time.Second
+const deadline = time.Minute
 
 func within(t testing.TB) context.Context {
 	t.Helper()
@@ -127,32 +127,45 @@ type want struct {
 
 func (w want) check(t testing.TB, err error) *failure.Error {
 	t.Helper()
-	if err == nil {
-		t.Fatal("it worked")
+	if wrong := w.wrong(err); wrong != "" {
+		t.Error(wrong)
 	}
 	var found *failure.Error
 	if !errors.As(err, &found) {
-		t.Fatalf("got %T, want *failure.Error: %v", err, err)
+		t.FailNow()
 	}
+	return found
+}
+
+// wrong returns what is wrong with an error, or nothing.
+func (w want) wrong(err error) string {
+	if err == nil {
+		return "it worked"
+	}
+	var found *failure.Error
+	if !errors.As(err, &found) {
+		return fmt.Sprintf("got %T, want *failure.Error: %v", err, err)
+	}
+	var wrong []string
 	if found.Stage != w.stage || found.Kind != w.kind {
-		t.Errorf("got stage %q and kind %q, want %q and %q: %v", found.Stage, found.Kind, w.stage, w.kind, err)
+		wrong = append(wrong, fmt.Sprintf("got stage %q and kind %q, want %q and %q: %v", found.Stage, found.Kind, w.stage, w.kind, err))
 	}
 	for _, text := range w.says {
 		if !strings.Contains(err.Error(), text) {
-			t.Errorf("the error does not say %q: %v", text, err)
+			wrong = append(wrong, fmt.Sprintf("the error does not say %q: %v", text, err))
 		}
 	}
 	for _, text := range w.advice {
 		if !strings.Contains(found.Help(), text) {
-			t.Errorf("the advice does not say %q: %s", text, found.Help())
+			wrong = append(wrong, fmt.Sprintf("the advice does not say %q: %s", text, found.Help()))
 		}
 	}
 	for _, text := range []string{err.Error(), found.Help()} {
 		if strings.Contains(text, password) {
-			t.Errorf("the password is in %q", text)
+			wrong = append(wrong, fmt.Sprintf("the password is in %q", text))
 		}
 	}
-	return found
+	return strings.Join(wrong, "\n")
 }
 
 // noLeak fails a test after which goroutines of the package are left. The library's own end shortly after a
@@ -162,7 +175,7 @@ func noLeak(t testing.TB) {
 	before := goroutines()
 	t.Cleanup(func() {
 		var left string
-		for end := time.Now().Add(10 * time.Second); time.Now().Before(end); runtime.Gosched() {
+		for end := time.Now().Add(deadline); time.Now().Before(end); runtime.Gosched() {
 			if left = newSince(before); left == "" {
 				return
 			}
@@ -209,16 +222,6 @@ func holdLock(t testing.TB, path string) (release func()) {
 	return func() {
 		if err := lock.Close(); err != nil {
 			t.Error(err)
-		}
-	}
-}
-
-// logged waits until sshd's log, which comes through a pipe, holds text.
-func logged(t testing.TB, server *testserver.Sshd, text string) {
-	t.Helper()
-	for end := time.Now().Add(deadline); !strings.Contains(server.Log(), text); runtime.Gosched() {
-		if time.Now().After(end) {
-			t.Fatalf("the log lacks %q:\n%s", text, server.Log())
 		}
 	}
 }

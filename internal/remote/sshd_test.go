@@ -69,9 +69,7 @@ func TestSSHDByKey(t *testing.T) {
 	if !errors.As(err, &signal) || signal.Signal != "KILL" {
 		t.Errorf("got %v", err)
 	}
-	if log := server.Log(); !strings.Contains(log, "Accepted publickey for "+server.User) {
-		t.Errorf("the log knows nothing of it:\n%s", log)
-	}
+	server.AwaitLog(t, "Accepted publickey for "+server.User)
 }
 
 func TestSSHDByPassword(t *testing.T) {
@@ -86,7 +84,7 @@ func TestSSHDByPassword(t *testing.T) {
 	_, err := remote.Dial(within(t), o)
 	want{failure.Authentication, failure.LoginFailed,
 		[]string{server.User, `"publickey" "password"`}, []string{"password", "sshd log"}}.check(t, err)
-	if got := strings.Count(server.Log(), "Failed password"); got != 1 {
+	if got := strings.Count(server.AwaitLog(t, "Failed password"), "Failed password"); got != 1 {
 		t.Errorf("the wrong password was sent %d times", got)
 	}
 }

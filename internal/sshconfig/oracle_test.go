@@ -68,7 +68,7 @@ func ask(t *testing.T, ssh, path string, q sshconfig.Query) []string {
 	if q.User != "" {
 		args = append(args, "-l", q.User)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	command := exec.CommandContext(ctx, ssh, append(args, q.Host)...)
 	var complaint bytes.Buffer

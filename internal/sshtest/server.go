@@ -46,6 +46,7 @@ type Server struct {
 	hostKeys []ssh.Signer
 	open     map[net.Conn]struct{}
 	accepted int
+	closed   chan struct{} // closed and replaced when a connection ends
 }
 
 // New starts a server on a free port of 127.0.0.1. The caller must Close it.
@@ -74,7 +75,7 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{
 		options: o, listener: listener, cancel: cancel,
-		hostKeys: o.HostKeys, open: make(map[net.Conn]struct{}),
+		hostKeys: o.HostKeys, open: make(map[net.Conn]struct{}), closed: make(chan struct{}),
 	}
 	s.tasks.Go(func() { s.listen(ctx) })
 	return s, nil
@@ -116,6 +117,24 @@ func (s *Server) Connections() (open, accepted int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.open), s.accepted
+}
+
+// AwaitNone waits until no connection is open, which a server learns in its own time after its client has closed one. It
+// returns how many are open if ctx ends before.
+func (s *Server) AwaitNone(ctx context.Context) (open int) {
+	for {
+		s.mu.Lock()
+		open, closed := len(s.open), s.closed
+		s.mu.Unlock()
+		if open == 0 {
+			return 0
+		}
+		select {
+		case <-closed:
+		case <-ctx.Done():
+			return open
+		}
+	}
 }
 
 // Disconnect breaks off all connections, as a restart of a machine does. The server goes on listening.
@@ -173,6 +192,8 @@ func (s *Server) forget(conn net.Conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.open, conn)
+	close(s.closed)
+	s.closed = make(chan struct{})
 }
 
 // serve is one connection from beginning to end.

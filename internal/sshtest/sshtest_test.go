@@ -20,7 +20,7 @@ import (
 	"muster/internal/sshtest"
 )
 
-const patience = 20 * time.Second
+const patience = time.Minute
 
 func start(t *testing.T, o sshtest.Options) *sshtest.Server {
 	t.Helper()
@@ -310,6 +310,25 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+func TestAwaitNone(t *testing.T) {
+	server := start(t, sshtest.Options{Password: "right"})
+	client, err := connect(t, server, "anybody", ssh.Password("right")) // the server knows of it
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if open := server.AwaitNone(ended); open != 1 {
+		t.Errorf("%d connections are open, want 1", open)
+	}
+	none := make(chan int)
+	go func() { none <- server.AwaitNone(t.Context()) }()
+	_ = client.Close()
+	if open := <-none; open != 0 {
+		t.Errorf("%d connections are open", open)
+	}
+}
+
 // TestCloseEndsEverything closes a server in the middle of everything. That it returns is the test.
 func TestCloseEndsEverything(t *testing.T) {
 	server := start(t, sshtest.Options{Password: "right"})
@@ -335,7 +354,7 @@ func TestCloseEndsEverything(t *testing.T) {
 	case <-time.After(patience):
 		t.Fatal("it does not end")
 	}
-	if open, _ := server.Connections(); open != 0 {
+	if open := server.AwaitNone(t.Context()); open != 0 {
 		t.Errorf("%d connections are open", open)
 	}
 	if err := s.Wait(); err == nil {

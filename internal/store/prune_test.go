@@ -312,7 +312,7 @@ func testPruneBesideOthers(t *testing.T, x *target) {
 	saved := 0
 	saveOne := func() {
 		saved++
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		if err := other.Save(ctx, fleet(at(10+saved), 3, 3)); err != nil {
 			t.Errorf("visits %d: %v", saved, err)

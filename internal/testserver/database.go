@@ -33,7 +33,7 @@ type Database struct {
 const (
 	databaseUser     = "muster"
 	databasePassword = `p"a's\s/w:o@rd#?` // what breaks where a URL is put together by hand
-	databaseStart    = 60 * time.Second
+	databaseStart    = 2 * time.Minute
 	databasePoll     = 20 * time.Millisecond
 )
 
@@ -82,25 +82,14 @@ func (d *Database) begin(t testing.TB) {
 		}
 	})
 	var err error
-	for range 3 { // somebody else may take the port before the server does
-		if d.port, err = unusedPort(); err != nil {
-			t.Fatal(err)
-		}
+	for range 3 { // somebody else than a test may take the port before the server does
+		d.port = reservePorts(t, 1)[0]
 		if err = d.start(); err == nil {
 			d.URL = d.Named("muster")
 			return
 		}
 	}
 	t.Fatal(err)
-}
-
-func unusedPort() (int, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	port := listener.Addr().(*net.TCPAddr).Port
-	return port, listener.Close()
 }
 
 func (d *Database) start() error {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -45,7 +44,7 @@ func StartNATS(t testing.TB, servers int) *NATS {
 	n := &NATS{
 		t: t, folder: folder, CA: filepath.Join(folder, "ca.pem"), Password: "correct horse battery staple",
 		certificate: filepath.Join(folder, "server.pem"), key: filepath.Join(folder, "server.key"),
-		servers: make([]*server.Server, servers), ports: freePorts(t, servers), routes: freePorts(t, servers),
+		servers: make([]*server.Server, servers), ports: reservePorts(t, servers), routes: reservePorts(t, servers),
 	}
 	if err := writeCertificates(n.CA, n.certificate, n.key); err != nil {
 		t.Fatal(err)
@@ -60,21 +59,6 @@ func StartNATS(t testing.TB, servers int) *NATS {
 	}
 	n.wait(t)
 	return n
-}
-
-// freePorts returns ports that nobody listened at a moment ago.
-func freePorts(t testing.TB, number int) []int {
-	t.Helper()
-	var ports []int
-	for range number {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
-	}
-	return ports
 }
 
 // User returns the name of a user of an account that no other user has.
@@ -144,7 +128,7 @@ func startNATS(file string) (*server.Server, error) {
 		return nil, err
 	}
 	s.Start()
-	if !s.ReadyForConnections(20 * time.Second) {
+	if !s.ReadyForConnections(2 * time.Minute) {
 		s.Shutdown()
 		return nil, errors.New("the NATS server is not ready")
 	}
@@ -182,10 +166,10 @@ func (n *NATS) Connect(user string) jetstream.JetStream {
 func (n *NATS) wait(t testing.TB) {
 	t.Helper()
 	js := n.Connect("user0")
-	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	for {
-		call, done := context.WithTimeout(ctx, 2*time.Second)
+		call, done := context.WithTimeout(ctx, 10*time.Second)
 		_, err := js.CreateStream(call, jetstream.StreamConfig{Name: "READY", Subjects: []string{"ready"}, Replicas: len(n.servers)})
 		done()
 		if err == nil {
@@ -205,7 +189,7 @@ func (n *NATS) wait(t testing.TB) {
 func StartNATSWithCredentials(t testing.TB) (url, ca, credentials string) {
 	t.Helper()
 	folder := t.TempDir()
-	port := freePorts(t, 1)[0]
+	port := reservePorts(t, 1)[0]
 	ca = filepath.Join(folder, "ca.pem")
 	certificate, key := filepath.Join(folder, "server.pem"), filepath.Join(folder, "server.key")
 	if err := writeCertificates(ca, certificate, key); err != nil {

@@ -16,7 +16,7 @@ import (
 )
 
 // prometheusPatience is how long a test waits for what Prometheus has yet to scrape.
-const prometheusPatience = 30 * time.Second
+const prometheusPatience = 2 * time.Minute
 
 // PrometheusServer is a running Prometheus that scrapes what a test has it scrape.
 type PrometheusServer struct {

@@ -20,7 +20,7 @@ import (
 )
 
 // How long a test waits for Exim, at most.
-const smtpPatience = 20 * time.Second
+const smtpPatience = 2 * time.Minute
 
 // SMTPOptions say what kind of mail server a test wants. The zero value is one without login.
 type SMTPOptions struct {
@@ -82,7 +82,7 @@ func SMTP(t testing.TB, o SMTPOptions) *SMTPServer {
 			t.Logf("exim's log:\n%s%s", s.log("main"), s.log("panic"))
 		}
 	})
-	// Another process can take a port between the moment it was free and the moment Exim binds it.
+	// Somebody else than a test may take a port before Exim does.
 	for attempt := 1; ; attempt++ {
 		if err = s.configure(); err == nil {
 			err = s.start()
@@ -241,10 +241,7 @@ func (s *SMTPServer) own(names ...string) error {
 
 // configure chooses free ports and writes Exim's configuration.
 func (s *SMTPServer) configure() error {
-	ports, err := smtpPorts(2)
-	if err != nil {
-		return err
-	}
+	ports := reservePorts(s.t, 2)
 	s.Port, s.TLSPort = ports[0], ports[1]
 	mechanisms := s.options.Mechanisms
 	if s.Username != "" && mechanisms == nil {
@@ -272,20 +269,6 @@ func (s *SMTPServer) configure() error {
 		return err
 	}
 	return os.WriteFile(s.path("exim.conf"), text.Bytes(), 0o644)
-}
-
-// smtpPorts returns free ports of loopback.
-func smtpPorts(n int) ([]int, error) {
-	var ports []int
-	for range n {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		defer listener.Close() // all are held until all are known, so that they differ
-		ports = append(ports, listener.Addr().(*net.TCPAddr).Port)
-	}
-	return ports, nil
 }
 
 // start runs the daemon and waits until it answers on both ports.

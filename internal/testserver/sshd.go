@@ -2,7 +2,6 @@ package testserver
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"os/user"
@@ -24,7 +23,7 @@ const (
 	// sshdPasswordHash is what "openssl passwd -6 -salt muster" makes of sshdPassword.
 	sshdPasswordHash = "$6$muster$lKwJMxkgyeMcq6d.yX4S0oBtzgyZzHYXqB0gi0tnOF5SfI6rfkuOjHjKG53YOV6AHufb1cASAnXaOtpEZ.pWP0"
 	// sshdStart is how long sshd may take until it says that it listens.
-	sshdStart = 20 * time.Second
+	sshdStart = 2 * time.Minute
 )
 
 // SSHDOptions say how sshd differs from one with an Ed25519 host key, SFTP, and login by key and password.
@@ -125,9 +124,9 @@ func (s *Sshd) listen(t testing.TB, public []ssh.PublicKey, prepare func()) *Ssh
 			t.Logf("the log of the SSH server on port %d:\n%s", s.Port, s.Log())
 		}
 	})
-	// Between finding a free port and listening on it somebody else may take it.
+	// Somebody else than a test may take the port before the server does.
 	for range 5 {
-		s.Port = freePort(t)
+		s.Port = reservePorts(t, 1)[0]
 		prepare()
 		listens, err := s.start()
 		if err != nil {
@@ -153,17 +152,6 @@ func (s *Sshd) NeedPassword(t testing.TB) {
 		t.Fatal(reason)
 	}
 	t.Skip(reason)
-}
-
-// Log returns what sshd has logged since its last start, at the level VERBOSE.
-func (s *Sshd) Log() string {
-	s.mu.Lock()
-	log := s.log
-	s.mu.Unlock()
-	if log == nil {
-		return ""
-	}
-	return log.String()
 }
 
 // Folder returns sshd's own folder; its processes have it on their command line.
@@ -265,17 +253,21 @@ func (s *Sshd) Stop() { s.stop() }
 
 // start starts sshd and waits until it listens; false if it ended before.
 func (s *Sshd) start() (listens bool, err error) {
-	log := newSSHDLog(s.sign)
+	log, err := newSSHDLog(s.sign)
+	if err != nil {
+		return false, err
+	}
 	command := s.command()
-	command.Stderr = log
-	command.WaitDelay = time.Second // sessions outside of a namespace may outlive it and hold its log open
+	command.Stderr = log.writer
 	if err := command.Start(); err != nil {
+		log.close()
 		return false, err
 	}
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
 		_ = command.Wait()
+		log.close()
 	}()
 	stop := func() {
 		_ = command.Process.Kill()
@@ -314,16 +306,6 @@ func (s *Sshd) command() *exec.Cmd {
 		return isolate(s.folder, words[0], words[1:]...)
 	}
 	return exec.Command(words[0], words[1:]...)
-}
-
-func freePort(t testing.TB) int {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().(*net.TCPAddr).Port
 }
 
 func writeText(t testing.TB, path, content string, mode os.FileMode) {

@@ -1,7 +1,6 @@
 package testserver
 
 import (
-	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -12,38 +11,10 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 
 	"golang.org/x/crypto/ssh"
 )
-
-// sshdLog keeps what an SSH server logs, and tells when it listens.
-type sshdLog struct {
-	sign      string // that it listens
-	mu        sync.Mutex
-	text      bytes.Buffer
-	once      sync.Once
-	listening chan struct{} // closed when it has said so
-}
-
-func newSSHDLog(sign string) *sshdLog { return &sshdLog{sign: sign, listening: make(chan struct{})} }
-
-func (l *sshdLog) Write(data []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.text.Write(data)
-	if bytes.Contains(l.text.Bytes(), []byte(l.sign)) {
-		l.once.Do(func() { close(l.listening) })
-	}
-	return len(data), nil
-}
-
-func (l *sshdLog) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
 
 // writeUserKey generates the user's key pair.
 func writeUserKey(t testing.TB, keyFile, authorizedKeys string) {

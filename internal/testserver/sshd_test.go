@@ -70,9 +70,7 @@ func TestSSHDKnowsThePassword(t *testing.T) {
 	if _, err := login(t, s, ssh.Password("wrong"), "true"); err == nil {
 		t.Error("the wrong password is accepted")
 	}
-	if !strings.Contains(s.Log(), "Failed password for "+s.User) {
-		t.Errorf("the log does not say so:\n%s", s.Log())
-	}
+	s.AwaitLog(t, "Failed password for "+s.User)
 }
 
 func TestSSHDHasTheHostKeysAskedFor(t *testing.T) {

@@ -226,16 +226,10 @@ func (f *fake) wantNothingLeft(t *testing.T) {
 
 func (f *fake) wantNoConnection(t *testing.T) {
 	t.Helper()
-	for limit := time.Now().Add(10 * time.Second); ; {
-		open, _ := f.Connections()
-		if open == 0 {
-			break
-		}
-		if time.Now().After(limit) {
-			t.Errorf("%d connections are left", open)
-			break
-		}
-		time.Sleep(time.Millisecond) // the server notices in its own time that we are gone
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if open := f.AwaitNone(ctx); open > 0 {
+		t.Errorf("%d connections are left", open)
 	}
 }
 

@@ -127,7 +127,7 @@ func processes(t *testing.T, words string) int {
 // awaitProcesses waits until there are some with these words, or none any more: a foreign process gives no signal.
 func awaitProcesses(t *testing.T, words string, some bool) {
 	t.Helper()
-	for limit := time.Now().Add(20 * time.Second); (processes(t, words) > 0) != some; time.Sleep(5 * time.Millisecond) {
+	for limit := time.Now().Add(time.Minute); (processes(t, words) > 0) != some; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(limit) {
 			t.Fatalf("processes with %s: %d, want some: %v", words, processes(t, words), some)
 		}

@@ -18,6 +18,7 @@ import (
 type rows struct {
 	mu     sync.Mutex
 	away   error
+	closed error  // it can't be opened
 	refuse string // a host whose alerts it never takes
 	during func() // called while it writes
 	alerts map[string]store.Alert
@@ -62,7 +63,6 @@ type running struct {
 	*Watch
 	world *world
 	rows  *rows
-	open  error // of the database
 }
 
 // run runs Run and Project in a bubble, on what is in the world.
@@ -87,7 +87,7 @@ func run(t *testing.T, w *world, r *rows, test func(*testing.T, *running)) {
 			x.Project(ctx, func(context.Context) (Projection, error) {
 				r.mu.Lock()
 				defer r.mu.Unlock()
-				return r, x.open
+				return r, r.closed
 			})
 		})
 		test(t, x)
@@ -184,17 +184,13 @@ func TestProjectedIsTriedAtOnce(t *testing.T) {
 }
 
 func TestProjectionWithoutADatabaseAtTheStart(t *testing.T) {
-	w := trouble(t)
-	run(t, w, new(rows), func(t *testing.T, x *running) {
-		x.rows.mu.Lock()
-		x.open = errAway
-		x.rows.mu.Unlock()
+	run(t, trouble(t), &rows{closed: errAway}, func(t *testing.T, x *running) {
 		synctest.Wait()
 		if err := x.Projected(t.Context()); !errors.Is(err, store.ErrUnavailable) {
 			t.Errorf("Projected = %v, want why it is not", err)
 		}
 		x.rows.mu.Lock()
-		x.open = nil
+		x.rows.closed = nil
 		x.rows.mu.Unlock()
 		if err := x.Projected(t.Context()); err != nil {
 			t.Errorf("Projected = %v", err)

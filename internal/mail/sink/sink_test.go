@@ -46,7 +46,7 @@ func dial(t *testing.T, s *sink.Sink) *raw {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close() })
-	if err := conn.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	r := &raw{t, conn, bufio.NewReader(conn)}
@@ -81,7 +81,7 @@ func (r *raw) say(text, code string) {
 
 func wait(t *testing.T, s *sink.Sink, n int) []sink.Mail {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	mails, err := s.Wait(ctx, n)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"muster/internal/report"
 )
@@ -12,6 +13,7 @@ import (
 const (
 	maxRows  = 200 // of each section
 	maxName  = 64  // of a host, a group, an instance, a statistic
+	maxPath  = 44  // of the name of a limit on a file's records, where its path can be shortened to it
 	maxWords = 600 // of a failure
 	maxEnd   = 450 // of a failure that is longer: at its end it says what to do
 )
@@ -157,10 +159,31 @@ func groupOf(i Item) group {
 	return group{Title: report.Visible(i.Statistic, maxName), Limit: report.Visible(i.Limit, maxName)}
 }
 
+// instanceOf returns an instance as a row shows it. Of a limit on a file's records the end says the most, the file's name and
+// which of its records: a long path is cut in front of that.
+func instanceOf(i Item) string {
+	name := report.Visible(i.Instance, 0)
+	path, isFile := strings.CutPrefix(name, report.FileChannel)
+	if i.Statistic != report.LogsMatches || !isFile || utf8.RuneCountInString(name) <= maxPath {
+		return report.Visible(i.Instance, maxName)
+	}
+	shortest := i.Instance
+	for at, r := range path {
+		if at == 0 || r != '/' && r != '\\' {
+			continue
+		}
+		shortest = report.FileChannel + "…" + path[at:]
+		if utf8.RuneCountInString(shortest) <= maxPath {
+			break
+		}
+	}
+	return report.Visible(shortest, maxName)
+}
+
 func rowOf(i Item, now time.Time) row {
 	r := row{
 		Host:     report.Visible(i.Host, maxName),
-		Instance: report.Visible(i.Instance, maxName),
+		Instance: instanceOf(i),
 		Groups:   report.Visible(i.Groups, maxName),
 		Words:    words(i.Text),
 	}

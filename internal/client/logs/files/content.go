@@ -152,6 +152,19 @@ func (o *opened) seek(offset int64) (int64, error) {
 // onlyReader hides everything but Read.
 type onlyReader struct{ io.Reader }
 
+// mark returns a mark at an offset before which the tail was read. It returns errMoved where the file was truncated
+// meanwhile.
+func (o *opened) mark(offset int64, tail []byte) (mark, error) {
+	same, err := o.unchanged(offset, tail)
+	if err == nil && !same {
+		err = errMoved
+	}
+	if err == nil {
+		err = o.grown()
+	}
+	return mark{offset, fingerprintOf(o.head[:min(int64(len(o.head)), offset)]), fingerprintOf(tail)}, err
+}
+
 // unchanged reports whether a plain file's content still begins as it did, and still has these bytes before the offset. A
 // file that was truncated and written to anew does not.
 func (o *opened) unchanged(offset int64, tail []byte) (bool, error) {

@@ -41,7 +41,7 @@ func (i identity) of(o *opened) (bool, error) {
 	if i.end == 0 {
 		return i.file != unknownFile && i.file == o.id, nil
 	}
-	fit, err := position{offset: i.end, head: i.head, tail: i.tail}.fits(o)
+	fit, err := mark{i.end, i.head, i.tail}.fits(o)
 	return fit == exact, err
 }
 
@@ -85,9 +85,11 @@ func (r *reading) begin(o *opened, from start, why string) error {
 	if r.answer.Begun = (identity{o.id, from.offset, at.offset, at.head, at.tail}).String(); again {
 		r.answer.Begun = r.q.Begun.Identity
 	}
-	// Whether there is more behind a rotated file the next reading finds out.
-	r.answer.More = r.answer.More || !o.live
-	return nil
+	if o.live {
+		return nil
+	}
+	r.answer.More = true // the next reading finds out whether there is more behind a rotated file
+	return r.remember(o, r.unseen)
 }
 
 // begun returns the epoch that was begun in an answer which was perhaps kept. One that the cursor is of certainly was.

@@ -13,7 +13,8 @@
 //   - A file is left for its successor when that has a line and nothing was written to the old one for a while (settle),
 //     since daemons write to a renamed file until they are told to open the new one.
 //   - What can't be found again is a gap, and a new epoch begins: after a truncation without a copy, a deletion, or when
-//     the file was rotated away before its end was read.
+//     the file was rotated away before its end was read. While a rotated file is read or waited for, the position says how
+//     far the live one was written: if that is gone when its turn comes it is a gap, too.
 //   - The same reading made twice gives the same ids, whatever was rotated in between.
 //
 // What it refuses: whatever is not a regular file behind its links, without opening it, and what is not within its Fence,

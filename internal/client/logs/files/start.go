@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"io/fs"
-	"slices"
 	"time"
 
 	"muster/internal/client/logs/syslog"
@@ -77,7 +76,7 @@ func (r *reading) nothingAgain(known identity) error {
 
 // nothing is the position where there was no file at a time.
 func nothing(at time.Time) position {
-	return position{file: unknownFile, head: fingerprintOf(nil), tail: fingerprintOf(nil), written: at}
+	return position{mark: mark{0, fingerprintOf(nil), fingerprintOf(nil)}, file: unknownFile, written: at}
 }
 
 // with opens a file for a function.
@@ -186,7 +185,7 @@ func (r *reading) fromNothing(at position) error {
 	for _, reason := range skipped {
 		r.gap(r.q.Cursor.Epoch, 1, reason)
 	}
-	return r.goOnFrom(slices.IndexFunc(r.files, func(e entry) bool { return e.path == next.path }), next, at, exact)
+	return r.goOnFrom(next, at, exact)
 }
 
 // older returns how many of the rotated files were last written to before the position was taken, and so have nothing

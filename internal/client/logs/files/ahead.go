@@ -64,7 +64,10 @@ func (r *reading) holds(e entry, seen sight) (bool, error) {
 		return true, nil
 	}
 	defer o.close()
-	fit, err := seen.fits(o)
+	fit, err := seen.fits(r.ctx, o)
+	if r.ctx.Err() != nil {
+		return false, r.ctx.Err()
+	}
 	return fit == exact || err != nil, nil
 }
 
@@ -79,11 +82,11 @@ func (r *reading) liveEnd() (mark, error) {
 		return mark{}, err
 	}
 	defer o.close()
-	end, err := lastLine(o)
+	end, err := r.lastLine(o)
 	if err != nil || end.offset == 0 {
 		return mark{}, err
 	}
-	switch at, err := o.seek(end.offset); {
+	switch at, err := o.seek(r.ctx, end.offset); {
 	case err != nil:
 		return mark{}, err
 	case at < end.offset:

@@ -78,9 +78,7 @@ func read(ctx context.Context, q logs.Query, fence Fence) report.Logs {
 			return answer
 		}
 		if ctx.Err() != nil {
-			answer = unchanged(&q, nil)
-			answer.More = true
-			return answer
+			return tooLate(&q, err)
 		}
 		if !errors.Is(err, errMoved) {
 			break
@@ -92,6 +90,17 @@ func read(ctx context.Context, q logs.Query, fence Fence) report.Logs {
 // unchanged is the answer where nothing was read.
 func unchanged(q *logs.Query, err error) report.Logs {
 	return report.Logs{Channel: q.Channel, Epoch: q.Cursor.Epoch, Next: q.Cursor, Trouble: trouble(err)}
+}
+
+// tooLate is the answer where the time was over before the reading got to its place. The next one may have more time; that it
+// did not get there is told each time, since there may never be enough.
+func tooLate(q *logs.Query, err error) report.Logs {
+	answer := unchanged(q, nil)
+	answer.More = true
+	if late := new(lateError); errors.As(err, &late) {
+		answer.Trouble = &report.Trouble{Kind: report.TroubleSlow, Text: late.Error()}
+	}
+	return answer
 }
 
 // errUnsupported says that a channel can never be read.

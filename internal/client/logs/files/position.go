@@ -2,6 +2,7 @@ package files
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -132,12 +133,12 @@ const (
 const tooShort = 1 << 20
 
 // fits reports how well a file's content fits a mark, which has some before it. Where it fits exactly the file is left at
-// the mark.
-func (m mark) fits(o *opened) (match, error) {
+// the mark. See seek of ctx.
+func (m mark) fits(ctx context.Context, o *opened) (match, error) {
 	if !m.head.begins(o.head) {
 		return other, nil
 	}
-	end, err := o.seek(m.offset)
+	end, err := o.seek(ctx, m.offset)
 	if err != nil {
 		return other, err
 	}

@@ -57,7 +57,7 @@ func readOnce(ctx context.Context, q *logs.Query, path string, fence Fence) (rep
 			return r.answer, err
 		}
 		defer o.close()
-		if fit, err := at.fits(o); err != nil {
+		if fit, err := at.fits(ctx, o); err != nil {
 			return r.answer, err
 		} else if fit == exact {
 			err = r.goOn(o, at, false)
@@ -153,7 +153,7 @@ func (r *reading) holder(at position) (o *opened, fit match, refused error) {
 			refused = cmp.Or(refused, err)
 			continue
 		}
-		got, err := at.fits(candidate)
+		got, err := at.fits(r.ctx, candidate)
 		refused = cmp.Or(refused, err)
 		if got == exact || got == shorter && o == nil && !candidate.live {
 			if o != nil {

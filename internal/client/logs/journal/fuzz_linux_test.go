@@ -112,6 +112,7 @@ func FuzzPosition(f *testing.F) {
 	f.Add("1 - 0 abc:5,ho9x33o8f4,xtf7b001sz,,9")
 	f.Add("1 - -1")
 	f.Add("2 - 0")
+	f.Add("1 " + strings.Repeat("a", report.MaxPosition) + " 0")
 	f.Fuzz(func(t *testing.T, text string) {
 		p, err := parsePosition(text)
 		if err != nil {

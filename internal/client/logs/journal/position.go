@@ -135,7 +135,7 @@ func (p *position) String() string {
 	})
 	for {
 		text := p.render(names)
-		if len(text) <= report.MaxPosition {
+		if len(text) <= report.MaxPosition || len(names) == 0 {
 			return text
 		}
 		last := names[len(names)-1]

@@ -116,7 +116,17 @@ func TestSummaryCountsLogRecords(t *testing.T) {
 	if !strings.Contains(out.String(), "1 reported, 0 failed, 12345 log records; no alerts") {
 		t.Errorf("it says %q", out.String())
 	}
-	if j := summaryJSON(controller.Summary{Records: 3}); j.Records != 3 {
+	for unread, want := range map[int]string{
+		1: "2 reported, 0 failed, 5 log records, 1 host with logs that can't be read; 1 alert (1 new, 0 over)\n",
+		2: "2 reported, 0 failed, 5 log records, 2 hosts with logs that can't be read; 1 alert (1 new, 0 over)\n",
+	} {
+		out.Reset()
+		printSummary(&out, controller.Summary{Hosts: 2, Visited: 2, Records: 5, Unread: unread, Firing: 1, Raised: 1})
+		if !strings.HasSuffix(out.String(), want) {
+			t.Errorf("it says %q, not %q", out.String(), want)
+		}
+	}
+	if j := summaryJSON(controller.Summary{Records: 3, Unread: 2}); j.Records != 3 || j.Unread != 2 {
 		t.Errorf("in JSON: %+v", j)
 	}
 }

@@ -26,7 +26,8 @@ type runCommand struct {
 func (runCommand) Help() string {
 	return `Makes one sweep: every host is visited once, its report stored, its limits evaluated, and one mail sent to each
 receiver who has news. While the database or the mail server is away, reports and mails wait in the data directory for
-the next run or serve. Every host that failed is listed with the stage at which it failed and what to do about it.
+the next run or serve. Every host that failed is listed with the stage at which it failed and what to do about it. Hosts
+with logs that can't be read did not fail: they are counted, and "muster status" says which logs, and what to do.
 
 Rates such as cpu.usage are over a quarter of a second: counters are remembered from sweep to sweep by "muster serve"
 alone, whose rates are over the whole interval.
@@ -136,6 +137,9 @@ func printSummary(w io.Writer, s controller.Summary) {
 	if s.Records > 0 {
 		records = ", " + count(s.Records, "log record")
 	}
+	if s.Unread > 0 {
+		records += fmt.Sprintf(", %s with logs that can't be read", count(s.Unread, "host"))
+	}
 	fmt.Fprintf(w, "%s visited in %s%s: %d reported, %d failed%s; %s\n", hosts, s.Took.Round(time.Millisecond), stopped,
 		s.Visited, len(s.Failed), records, alertsLine(s))
 }
@@ -177,6 +181,7 @@ type sweepResult struct {
 	Reported  int             `json:"reported"`
 	Failed    []failureResult `json:"failed"`
 	Records   int             `json:"records"` // log records that came home
+	Unread    int             `json:"unread"`  // hosts with logs that could not be read
 	Alerts    int             `json:"alerts"`
 	Raised    int             `json:"raised"`
 	Ended     int             `json:"ended"`
@@ -195,7 +200,7 @@ type failureResult struct {
 func summaryJSON(s controller.Summary) sweepResult {
 	result := sweepResult{
 		Sweep: s.Sweep, Seconds: s.Took.Seconds(), Hosts: s.Hosts, Visited: visited(s), Reported: s.Visited, Failed: []failureResult{},
-		Records: s.Records, Alerts: s.Firing, Raised: s.Raised, Ended: s.Ended, Cancelled: s.Cancelled,
+		Records: s.Records, Unread: s.Unread, Alerts: s.Firing, Raised: s.Raised, Ended: s.Ended, Cancelled: s.Cancelled,
 	}
 	for _, v := range s.Failed {
 		result.Failed = append(result.Failed, failureJSON(v))

@@ -67,6 +67,7 @@ type Summary struct {
 	Firing    int            // alerts that hold now
 	Skipped   int            // hosts passed over because their last visit still runs, or because they fail
 	Records   int            // log records that were kept
+	Unread    int            // hosts of whose logs one or more could not be read, or not to the end
 	Unkept    int            // visits that the queue did not take, and whose reports are lost
 	Cancelled bool           // some host was not visited, or not to the end, because the context ended
 }

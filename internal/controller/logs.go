@@ -18,10 +18,6 @@ import (
 )
 
 const (
-	// mostGoOn is how many visits may ask for further parts at the same time, each with up to report.MaxRecordBytes of records.
-	mostGoOn = 8
-	// share is the part of all parallel visits that may do so.
-	share = 4
 	// pauseAt and resumeAt are the shares of the queue, in percent, from which on no logs are asked for, and below which they
 	// are again: they can wait on their hosts, and reports can't.
 	pauseAt, resumeAt = 75, 70
@@ -46,9 +42,7 @@ type logbook struct {
 
 // newLogbook returns a logbook for so many parallel visits.
 func newLogbook(log *slog.Logger, m *mirror, k *keeper, usage func() float64, parallel int) *logbook {
-	b := &logbook{log: log, mirror: m, cursors: m.cursors, keeper: k, usage: usage, places: new(places)}
-	b.places.bound(parallel)
-	return b
+	return &logbook{log: log, mirror: m, cursors: m.cursors, keeper: k, usage: usage, places: newPlaces(parallel)}
 }
 
 // isPaused tells whether no logs are to be asked for since the queue is filling up.
@@ -76,6 +70,7 @@ func (b *logbook) adopt(ctx context.Context, c *config.Config) {
 			channels[c.Hosts[i].Name] = append(channels[c.Hosts[i].Name], c.Hosts[i].Logs[j].Channel)
 		}
 	}
+	b.places.adopt(func(host string) bool { return len(channels[host]) > 0 })
 	if err := b.cursors.Adopt(ctx, channels); err != nil {
 		b.log.WarnContext(ctx, "which logs are no longer read is not on disk: it is noted at the next start or reload", "err", err)
 	}
@@ -96,10 +91,14 @@ type hostLogs struct {
 	host   *config.Host
 	groups string
 	way    []*gate // that others wait at while the visit goes on; it does not where somebody does
+
+	asked  bool // whether it asked for a place
+	parts  int  // for how many parts it had one
+	behind bool // whether it has more to read
 }
 
-// of returns the logs of a host, for one visit; nil: it has none.
-func (b *logbook) of(host *config.Host, way ...*gate) visit.Logs {
+// of returns the logs of a host, for one visit, which ends with ended; nil: it has none.
+func (b *logbook) of(host *config.Host, way ...*gate) *hostLogs {
 	if b == nil || len(host.Logs) == 0 {
 		return nil
 	}
@@ -134,10 +133,19 @@ func (h *hostLogs) Continue() (release func(), ok bool) {
 			return nil, false
 		}
 	}
-	if !h.places.take() {
+	h.asked = true
+	if !h.places.take(h.host.Name, h.parts > 0) {
 		return nil, false
 	}
+	h.parts++
 	return h.places.give, true
+}
+
+// ended notes that the visit has ended.
+func (h *hostLogs) ended() {
+	if h != nil {
+		h.places.ended(h.host.Name, h.asked, h.parts, h.behind)
+	}
 }
 
 // Keep puts what a part brought into the queue and moves the cursors. See visit.Logs.
@@ -149,7 +157,9 @@ func (h *hostLogs) Keep(ctx context.Context, p *visit.Part) error {
 		Visit: p.Visit, Part: p.Number, Sweep: p.Sweep, Host: p.Host, Groups: h.groups, Read: p.Read,
 	}
 	records := 0
+	h.behind = false
 	for _, l := range p.Answers {
+		h.behind = h.behind || l.More
 		if len(l.Records) > 0 || len(l.Gaps) > 0 || l.Begun != "" {
 			kept.Channels = append(kept.Channels, l)
 			records += len(l.Records)
@@ -243,36 +253,6 @@ func halve(l *entry.Logs) (early, late *entry.Logs, ok bool) {
 		second.Channels = append(second.Channels, tail)
 	}
 	return &first, &second, true
-}
-
-// places are those of visits that may go on for the sake of the logs. Nobody waits for one.
-type places struct {
-	mu          sync.Mutex
-	most, taken int
-}
-
-// bound sets how many there are where so many visits run at once.
-func (p *places) bound(parallel int) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.most = min(mostGoOn, max(1, parallel/share))
-}
-
-// take takes one, if there is one.
-func (p *places) take() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.taken >= p.most {
-		return false
-	}
-	p.taken++
-	return true
-}
-
-func (p *places) give() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.taken--
 }
 
 // furtherFor returns for how long a visit that begins now may go on for the sake of the logs: until most of the time is over

@@ -309,24 +309,6 @@ func TestLogsWaitWhileTheQueueFillsUp(t *testing.T) {
 	}
 }
 
-func TestPlaces(t *testing.T) {
-	for parallel, want := range map[int]int{1: 1, 3: 1, 4: 1, 8: 2, 31: 7, 32: 8, 10000: 8} {
-		var p places
-		p.bound(parallel)
-		taken := 0
-		for p.take() {
-			taken++
-		}
-		if taken != want {
-			t.Errorf("of %d parallel visits %d may go on, want %d", parallel, taken, want)
-		}
-		p.give()
-		if !p.take() || p.take() {
-			t.Error("a place that is given back is not there, or twice")
-		}
-	}
-}
-
 // TestNobodyWaitsForAVisitThatGoesOn where there is one place alone, or one jump host.
 func TestNobodyWaitsForAVisitThatGoesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -241,3 +241,29 @@ func TestLogsReachTheDatabaseOnce(t *testing.T) {
 		}
 	}
 }
+
+// visitFunc is a visitor.
+type visitFunc func(host visit.Host, sweep time.Time) *visit.Visit
+
+func (f visitFunc) Visit(_ context.Context, host visit.Host, sweep time.Time) *visit.Visit {
+	return f(host, sweep)
+}
+
+// TestASweepCountsTheHostsWhoseLogsCantBeRead once each, however many logs.
+func TestASweepCountsTheHostsWhoseLogsCantBeRead(t *testing.T) {
+	denied := &report.Trouble{Kind: report.TroubleDenied, Text: "access is denied"}
+	c, _, _ := newTestController(t, 3, 4)
+	c.visitor = visitFunc(func(host visit.Host, sweep time.Time) *visit.Visit {
+		v := &visit.Visit{ID: host.Name, Host: host.Name, Sweep: sweep, Report: &report.Report{Host: host.Name}}
+		v.Logs = map[string][]visit.ChannelRead{
+			"h0": {{Channel: "journal", Trouble: denied}, {Channel: "file:/x", Records: 5, Trouble: denied}},
+			"h1": {{Channel: "journal", Records: 3}, {Channel: "file:/x", Trouble: denied}},
+			"h2": {{Channel: "journal", Records: 1, More: true}},
+		}[host.Name]
+		return v
+	})
+	s, err := c.Run(t.Context())
+	if err != nil || s.Visited != 3 || s.Unread != 2 || s.Records != 9 {
+		t.Errorf("Run: %+v, %v", s, err)
+	}
+}

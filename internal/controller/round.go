@@ -79,11 +79,15 @@ func (r *round) begin(ctx context.Context, d due, leave func()) {
 		return
 	}
 	host, unusable := r.resolve(d)
-	host.Logs, host.Further = r.logsOf(d)
+	logs := r.logsOf(d)
+	if logs != nil {
+		host.Logs, host.Further = logs, r.furtherOf(d)
+	}
 	r.visits.Go(func() {
 		defer leave()
 		defer r.gate.leave()
 		defer r.release(d)
+		defer logs.ended()
 		if unusable != nil {
 			r.end(visit.Failed(host, r.order.name, unusable))
 			return
@@ -96,21 +100,24 @@ func (r *round) begin(ctx context.Context, d due, leave func()) {
 	})
 }
 
-// logsOf returns the logs of a host, and for how long its visit may go on for their sake alone.
-func (r *round) logsOf(d due) (visit.Logs, time.Duration) {
+// logsOf returns the logs of a host; nil: it has none.
+func (r *round) logsOf(d due) *hostLogs {
 	var way []*gate
 	if l := d.plan.lane(d.host); l != nil {
 		way = append(way, l.gate)
 	}
-	server := &d.plan.config.Server
-	if server.Parallel < share {
+	if d.plan.config.Server.Parallel < share {
 		way = append(way, r.gate) // the place that a visit keeps may be the only one
 	}
-	logs := r.logs.of(d.plan.at(d.host), way...)
-	if r.order.asked || logs == nil {
-		return logs, 0
+	return r.logs.of(d.plan.at(d.host), way...)
+}
+
+// furtherOf returns for how long the visit of a host may go on for the sake of its logs alone; 0: as long as it likes.
+func (r *round) furtherOf(d due) time.Duration {
+	if r.order.asked {
+		return 0
 	}
-	return logs, furtherFor(d.at, r.now(), server.Interval)
+	return furtherFor(d.at, r.now(), d.plan.config.Server.Interval)
 }
 
 // drop leaves a host unvisited, since the sweep is cancelled.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -61,7 +62,7 @@ func (c *Controller) sweep(ctx context.Context, o order) (Summary, error) {
 	summary.Took = c.now().Sub(started)
 	c.log.InfoContext(told, "sweep ended", "sweep", o.name, "took", summary.Took, "hosts", summary.Hosts,
 		"reported", summary.Visited, "failed", len(summary.Failed), "skipped", summary.Skipped, "unkept", summary.Unkept,
-		"cancelled", summary.Cancelled, "records", summary.Records)
+		"cancelled", summary.Cancelled, "records", summary.Records, "unread", summary.Unread)
 	return summary, err
 }
 
@@ -186,6 +187,9 @@ func (t *tally) add(v *visit.Visit, lost error) {
 	}
 	for i := range v.Logs {
 		t.summary.Records += v.Logs[i].Records
+	}
+	if slices.ContainsFunc(v.Logs, func(l visit.ChannelRead) bool { return l.Trouble != nil }) {
+		t.summary.Unread++
 	}
 	switch {
 	case v.Failure == nil:

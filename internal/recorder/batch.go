@@ -3,7 +3,9 @@ package recorder
 import (
 	"context"
 	"errors"
+	"fmt"
 
+	"muster/internal/entry"
 	"muster/internal/queue"
 	"muster/internal/store"
 )
@@ -14,6 +16,10 @@ type batch struct {
 	logs    []item[store.Logs]  // likewise
 	sweeps  []item[store.Sweep] // likewise
 	refused []refusal           // never will be
+
+	entries int          // that it was made of
+	size    int          // in memory, about
+	done    func() error // notes that it is written
 
 	written, rows, records uint64
 }
@@ -27,6 +33,66 @@ type item[T any] struct {
 type refusal struct {
 	entry  queue.Entry
 	reason error
+}
+
+// decode makes a batch of the first entries: all, or as many as take so many bytes in memory.
+func decode(entries []queue.Entry, full int) *batch {
+	b := new(batch)
+	for _, e := range entries {
+		if err := b.add(e); err != nil {
+			b.refused = append(b.refused, refusal{e, err})
+		}
+		b.entries++
+		if b.size >= full {
+			break
+		}
+	}
+	return b
+}
+
+// What a statistic, a log record and one of its data take in memory beside their texts, in bytes.
+const (
+	statisticSize = 72
+	recordSize    = 192
+	fieldSize     = 32
+)
+
+// add reads an entry.
+func (b *batch) add(e queue.Entry) error {
+	b.size += len(e.Data) // of its texts
+	switch e.Kind {
+	case entry.KindVisit, entry.KindStoreVisit:
+		v, err := entry.DecodeVisit(e.Data)
+		if err != nil {
+			return err
+		}
+		if v.Report != nil {
+			b.size += statisticSize * len(v.Report.Statistics)
+		}
+		b.visits = append(b.visits, item[store.Visit]{*v, e})
+	case entry.KindLogs, entry.KindStoreLogs:
+		l, err := entry.DecodeLogs(e.Data)
+		if err != nil {
+			return err
+		}
+		for i := range l.Channels {
+			for j := range l.Channels[i].Records {
+				b.size += recordSize + fieldSize*len(l.Channels[i].Records[j].Data)
+			}
+		}
+		b.logs = append(b.logs, item[store.Logs]{*l, e})
+	case entry.KindSweep, entry.KindStoreSweep:
+		s, err := entry.DecodeSweep(e.Data)
+		if err != nil {
+			return err
+		}
+		b.sweeps = append(b.sweeps, item[store.Sweep]{store.Sweep{
+			Time: s.Time, Started: s.Started, Ended: s.Ended, Hosts: s.Hosts, Visited: s.Visited, Failed: s.Failed,
+		}, e})
+	default:
+		return fmt.Errorf("%w: it is of the kind %q, which this program does not know", entry.ErrUnreadable, e.Kind)
+	}
+	return nil
 }
 
 // save writes what is not yet written. Where the database takes some of it but not the whole, what it refuses is refused

@@ -79,10 +79,11 @@ func through(t *testing.T, w *world, batch *rand.Rand) (deaths int) {
 		if lives(func() {
 			p := w.process()
 			r := p.recorder(nil)
+			r.full = 1 + batch.IntN(2000)
 			database, ok := r.open(t.Context())
 			for ok && p.next < uint64(len(w.entries)) {
 				p.batch = 1 + batch.IntN(8)
-				entries, err := p.Next(t.Context(), batchBytes)
+				entries, err := p.Next(t.Context(), readBytes)
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -1,8 +1,10 @@
 // Package recorder moves what waits in the durable queue into the database: it is the queue's reader that feeds the store.
 //
 // One goroutine, that of Run, reads all that waits up to a bound, writes it, visits in one transaction and log records in
-// another, and then moves the queue's
-// position: batches grow with the backlog, and what is written twice, because the position was lost, is stored once.
+// another, and then moves the queue's position: batches grow with the backlog, and what is written twice, because the position
+// was lost, is stored once. What is small in the queue and large in memory, such as thousands of log records of empty data, which
+// a host may send on purpose, is written in several batches.
+//
 // While the database is away the batch is tried again, and the queue keeps the rest; visits go on.
 //
 // An entry that can be read or stored neither now nor ever becomes a dead letter of the queue, with the reason, and keeps
@@ -16,7 +18,6 @@ package recorder
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -27,7 +28,8 @@ import (
 )
 
 const (
-	batchBytes = 8 << 20          // of entries in a batch, as they are in the queue: some 700 visits, or 3,000 log records with 1.5 kB of XML each
+	readBytes  = 8 << 20          // of entries that are read at once, as they are in the queue: some 700 visits, or 3,000 log records with 1.5 kB of XML each
+	batchSize  = 32 << 20         // of a batch in memory, by which it is full: three times what the above are
 	retryFirst = time.Second      // before the second attempt to write a batch …
 	retryMost  = 30 * time.Second // … doubled each time up to this
 )
@@ -80,6 +82,7 @@ type Recorder struct {
 	options Options
 	log     *slog.Logger
 	hurry   chan struct{} // holds a token where waiting is to be cut short
+	full    int           // batchSize
 
 	mu      sync.Mutex
 	state   State
@@ -89,7 +92,7 @@ type Recorder struct {
 
 // New returns a recorder.
 func New(o Options) *Recorder {
-	return &Recorder{options: o, log: o.Logger, hurry: make(chan struct{}, 1), changed: make(chan struct{})}
+	return &Recorder{options: o, log: o.Logger, hurry: make(chan struct{}, 1), full: batchSize, changed: make(chan struct{})}
 }
 
 // State returns how the writing goes. It does not block.
@@ -136,7 +139,7 @@ func (r *Recorder) Run(ctx context.Context) {
 		return
 	}
 	for {
-		entries, err := r.options.Reader.Next(ctx, batchBytes)
+		entries, err := r.options.Reader.Next(ctx, readBytes)
 		if err != nil {
 			r.attempted(err)
 			if !r.pause(ctx, retryFirst) {
@@ -168,16 +171,32 @@ func (r *Recorder) open(ctx context.Context) (Store, bool) {
 	}
 }
 
-// write writes a batch, however long that takes; false if ctx ended first.
+// write writes what was read, however long that takes, and notes that it is done; false if ctx ended first.
 func (r *Recorder) write(ctx context.Context, database Store, entries []queue.Entry) bool {
-	b := r.decode(entries)
+	done := func() error { return r.options.Reader.Done(ctx, entries[len(entries)-1].Position) }
+	for left := entries; len(left) > 0; {
+		b := decode(left, r.full)
+		if left = left[b.entries:]; len(left) > 0 {
+			b.done = func() error { return nil } // the queue knows no half of what it gave
+		} else {
+			b.done = done
+		}
+		if !r.writeBatch(ctx, database, b) {
+			return false
+		}
+	}
+	return true
+}
+
+// writeBatch is write for a batch of it.
+func (r *Recorder) writeBatch(ctx context.Context, database Store, b *batch) bool {
 	for wait := retryFirst; ; wait = min(2*wait, retryMost) {
 		err := b.save(ctx, database)
 		if err == nil {
 			err = r.bury(ctx, b)
 		}
 		if err == nil {
-			err = r.options.Reader.Done(ctx, entries[len(entries)-1].Position)
+			err = b.done()
 		}
 		switch {
 		case err == nil:
@@ -214,39 +233,6 @@ func (r *Recorder) bury(ctx context.Context, b *batch) error {
 		r.mu.Unlock()
 	}
 	return nil
-}
-
-// decode reads the entries of a batch.
-func (r *Recorder) decode(entries []queue.Entry) *batch {
-	b := new(batch)
-	for _, e := range entries {
-		var err error
-		switch e.Kind {
-		case entry.KindVisit, entry.KindStoreVisit:
-			var v *entry.Visit
-			if v, err = entry.DecodeVisit(e.Data); err == nil {
-				b.visits = append(b.visits, item[store.Visit]{*v, e})
-			}
-		case entry.KindLogs, entry.KindStoreLogs:
-			var l *entry.Logs
-			if l, err = entry.DecodeLogs(e.Data); err == nil {
-				b.logs = append(b.logs, item[store.Logs]{*l, e})
-			}
-		case entry.KindSweep, entry.KindStoreSweep:
-			var s *entry.Sweep
-			if s, err = entry.DecodeSweep(e.Data); err == nil {
-				b.sweeps = append(b.sweeps, item[store.Sweep]{store.Sweep{
-					Time: s.Time, Started: s.Started, Ended: s.Ended, Hosts: s.Hosts, Visited: s.Visited, Failed: s.Failed,
-				}, e})
-			}
-		default:
-			err = fmt.Errorf("%w: it is of the kind %q, which this program does not know", entry.ErrUnreadable, e.Kind)
-		}
-		if err != nil {
-			b.refused = append(b.refused, refusal{e, err})
-		}
-	}
-	return b
 }
 
 // stored notes that a batch is in the database.

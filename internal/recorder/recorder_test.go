@@ -84,8 +84,7 @@ func TestWhatIsStoredIsWhatWasPut(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := New(Options{})
-	b := r.decode([]queue.Entry{{Kind: entry.KindVisit, Data: data}, {Kind: entry.KindStoreVisit, Data: data}})
+	b := decode([]queue.Entry{{Kind: entry.KindVisit, Data: data}, {Kind: entry.KindStoreVisit, Data: data}}, batchSize)
 	if len(b.visits) != 2 || len(b.refused) != 0 {
 		t.Fatalf("batch: %+v", b)
 	}

@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// What an answer can do that its request did not ask for. Errors of CheckLogs wrap these, or ErrTooLarge.
+// What an answer can do that its request did not ask for. Errors of Request.Parse and of CheckLogs wrap these, or ErrTooLarge.
 var (
 	ErrNotAsked = errors.New("nobody asked for it")
 	ErrBackward = errors.New("it goes back")
@@ -30,7 +30,21 @@ func (e *AnswerError) Error() string {
 // Unwrap returns the reason.
 func (e *AnswerError) Unwrap() error { return e.Err }
 
-// CheckLogs returns an *AnswerError where the logs, which are those of a report that Parse returned, are not an answer to
+// Parse reads the report that answers the request: as the function Parse does, and what CheckLogs refuses is an *AnswerError.
+// Of records that nobody asked for, or more than were asked for, it reads the first: so what a report takes in memory is
+// bounded by the request, and not by what a report may have at most.
+func (r *Request) Parse(document []byte) (*Report, error) {
+	report, err := parse(document, r)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.CheckLogs(report.Logs); err != nil {
+		return nil, err
+	}
+	return report, nil
+}
+
+// CheckLogs returns an *AnswerError where the logs, which are those of a report, are not an answer to
 // the request: a channel that was not asked for, records that were read before or a cursor that goes back, an epoch that is
 // neither that of the cursor nor one that the request allows to begin, more records or bytes than it allows. Channels that
 // are missing are no error: the time was perhaps too short for them.
@@ -52,6 +66,11 @@ func (r *Request) CheckLogs(logs []Logs) error {
 			size += l.Records[j].Size()
 		}
 	}
+	return r.checkTotal(count, size)
+}
+
+// checkTotal returns an *AnswerError where so many records, of so many bytes, are more than the request allows, or nil.
+func (r *Request) checkTotal(count, size int) error {
 	records, bytes := r.Bounds()
 	if count > records || size > bytes && count > 1 { // one record may be as large as it is
 		return &AnswerError{"", fmt.Errorf("%d records of %d bytes are %w (%d, and %d bytes)", count, size, ErrTooLarge, records, bytes)}

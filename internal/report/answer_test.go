@@ -92,3 +92,69 @@ func TestAnswersThatAreRefused(t *testing.T) {
 		t.Errorf("without bounds: %v", err)
 	}
 }
+
+// answering returns the document of a report with these logs.
+func answering(t *testing.T, logs ...Logs) []byte {
+	t.Helper()
+	return marshal(t, &Report{Visit: "v", Host: "h", Time: time.Unix(0, 0).UTC(), Client: "c", OS: "linux", Arch: "amd64", Logs: logs})
+}
+
+func TestAReportThatAnswersItsRequest(t *testing.T) {
+	document := answering(t, Logs{Channel: "Security", Epoch: 3, Records: ids(101, 102, 103), Next: Cursor{3, 110, "r"}})
+	r, err := asked().Parse(document)
+	if err != nil || len(r.Logs) != 1 || len(r.Logs[0].Records) != 3 {
+		t.Fatalf("got %+v, %v", r, err)
+	}
+	for name, test := range map[string]struct {
+		logs Logs
+		want error
+	}{
+		"not asked":        {Logs{Channel: "System"}, ErrNotAsked},
+		"going back":       {Logs{Channel: "Security", Epoch: 3, Next: Cursor{3, 99, "p"}}, ErrBackward},
+		"an epoch":         {Logs{Channel: "Security", Epoch: 2, Begun: "x", Next: Cursor{2, 1, ""}}, ErrEpoch},
+		"too many records": {Logs{Channel: "Security", Epoch: 3, Records: ids(101, 102, 103, 104), Next: Cursor{3, 104, ""}}, ErrTooLarge},
+	} {
+		r, err := asked().Parse(answering(t, test.logs))
+		var answer *AnswerError
+		if r != nil || !errors.As(err, &answer) || !errors.Is(err, test.want) {
+			t.Errorf("%s: got %v, %v", name, r, err)
+		}
+	}
+	var broken *ParseError
+	if _, err := asked().Parse(document[:len(document)-5]); !errors.As(err, &broken) {
+		t.Errorf("of a document that is cut: %v", err)
+	}
+	large := ids(101, 102)
+	large[0].Raw = strings.Repeat("x", 5000)
+	document = answering(t, Logs{Channel: "Security", Epoch: 3, Records: large[:1], Next: Cursor{3, 101, ""}})
+	if _, err := asked().Parse(document); err != nil {
+		t.Errorf("one record may be as large as it is: %v", err)
+	}
+	document = answering(t, Logs{Channel: "Security", Epoch: 3, Records: large, Next: Cursor{3, 102, ""}})
+	if _, err := asked().Parse(document); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("and no other beside it: %v", err)
+	}
+}
+
+// A report has all that any may have, of which next to nothing was asked for.
+func TestWhatWasNotAskedForIsNotRead(t *testing.T) {
+	records := make([]Record, MaxRecords)
+	for i := range records {
+		records[i] = Record{ID: int64(101 + i), Time: time.Unix(0, 0).UTC(), Message: strings.Repeat("x", 400)}
+	}
+	for name, channel := range map[string]string{"more than was asked for": "Security", "what nobody asked for": "System"} {
+		document := answering(t, Logs{Channel: channel, Epoch: 3, Records: records, Next: Cursor{3, 101 + MaxRecords, ""}})
+		if _, err := Parse(document); err != nil {
+			t.Fatal(err)
+		}
+		request := asked()
+		got := testing.AllocsPerRun(3, func() {
+			if _, err := request.Parse(document); err == nil {
+				t.Error("it is taken")
+			}
+		})
+		if got > 100 {
+			t.Errorf("%s: %v allocations for some %d records that are allowed", name, got, request.Records)
+		}
+	}
+}

@@ -12,7 +12,10 @@ import (
 // things, what stands twice, units and kinds of the statistics of the catalogue. Elements and attributes that it does
 // not know are passed over, so that a newer client can say more. A document that is not acceptable as a whole gives no
 // report but a *ParseError, or an error that wraps ErrTooLarge, or both. The report shares no memory with the document.
-func Parse(document []byte) (*Report, error) {
+func Parse(document []byte) (*Report, error) { return parse(document, nil) }
+
+// parse is Parse, for a request if there is one.
+func parse(document []byte, asked *Request) (*Report, error) {
 	if len(document) > MaxDocument {
 		return nil, fmt.Errorf("report: %d bytes are %w (%d)", len(document), ErrTooLarge, MaxDocument)
 	}
@@ -20,7 +23,7 @@ func Parse(document []byte) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := parser{scanner: s, namespace: Namespace}
+	p := parser{scanner: s, namespace: Namespace, asked: asked}
 	report := &Report{}
 	if err := p.report(report); err != nil {
 		return nil, err

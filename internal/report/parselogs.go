@@ -73,6 +73,9 @@ func (p *logsParser) log(l *Logs) error {
 	if err := l.checkHead(); err != nil {
 		return p.fail(at, "channel %s: %v", quote(l.Channel), err)
 	}
+	if p.asked != nil && p.asked.channel(l.Channel) == nil {
+		return &AnswerError{l.Channel, ErrNotAsked}
+	}
 	err := p.children(func(name string) error {
 		switch name {
 		case "gap":
@@ -180,6 +183,11 @@ func (p *logsParser) record(l *Logs) error {
 		failed := p.fail(at, "record %d: %v", r.ID, err)
 		failed.cause = ErrTooLarge
 		return failed
+	}
+	if p.asked != nil {
+		if err := p.asked.checkTotal(p.records, p.bytes); err != nil {
+			return err
+		}
 	}
 	p.before = r
 	l.Records = append(l.Records, r)

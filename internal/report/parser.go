@@ -6,6 +6,7 @@ import "strings"
 type parser struct {
 	*scanner
 	namespace string
+	asked     *Request // that is answered; nil: nobody knows
 }
 
 // root reads the start of the document's element.

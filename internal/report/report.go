@@ -7,7 +7,7 @@
 //	                                                    Report.Clean, Report.Marshal, and sealing
 //	ReadHeader        ←── frame on its stdout ──        WriteFrame or WriteFileFrame
 //	Frame.ReadBody, or Frame.Check of a file
-//	opening, Parse, and Request.CheckLogs
+//	opening, and Request.Parse
 //	Rates
 //
 // It owns what a statistic and a log record may look like: Clean and CleanRecord make them so, Marshal and Parse refuse

@@ -165,6 +165,8 @@ func TestAStrangeCursor(t *testing.T) {
 	for _, position := range []string{
 		"", "x", "1 a 5 - 1:x 1:y 0", "2 " + strings.Repeat("x ", 6), strings.Repeat("9", 1000),
 		"1 1:1 -5 - 0:0123456789abcdef 0:0123456789abcdef 0", "1 1:1 5 - 1024:0123456789abcdef 5:0123456789abcdef 0",
+		"1 1:1 4 - 4:0123456789abcdef 4:0123456789abcdef 0 2 4:0123456789abcdef 2:0123456789abcdef 0",
+		"1 1:1 4 - 4:0123456789abcdef 4:0123456789abcdef 0 4 4:0123456789abcdef 4:0123456789abcdef -1",
 	} {
 		path := folder(t)
 		appendTo(t, path, "a\nb\n")

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/bzip2"
 	"compress/gzip"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -123,8 +124,8 @@ func (o *opened) upTo(n int) ([]byte, error) {
 }
 
 // seek goes to an offset in the content, or to its end where that comes first, and returns where it is. What stands
-// before it is in before then.
-func (o *opened) seek(offset int64) (int64, error) {
+// before it is in before then. A compressed file is unpacked up to there: where ctx ends before that is an error.
+func (o *opened) seek(ctx context.Context, offset int64) (int64, error) {
 	if o.unpacked == nil {
 		info, err := o.f.Stat()
 		if err != nil {
@@ -140,7 +141,7 @@ func (o *opened) seek(offset int64) (int64, error) {
 			}
 		}
 		// What is passed over is not kept: at the content's end before has only what comes after from.
-		if _, err := io.CopyN(io.Discard, onlyReader{o}, from-o.at); err != nil && !errors.Is(err, io.EOF) {
+		if err := o.pass(ctx, from); err != nil {
 			return 0, err
 		}
 	}
@@ -149,8 +150,57 @@ func (o *opened) seek(offset int64) (int64, error) {
 	return o.at, err
 }
 
+// stride is how much is unpacked before the context is asked again: a few milliseconds of gzip.
+const stride = 256 << 10
+
+// pass reads and forgets up to an offset in the content, or its end.
+func (o *opened) pass(ctx context.Context, offset int64) error {
+	for from := o.at; o.at < offset; {
+		if err := ctx.Err(); err != nil {
+			return o.late(from, fmt.Sprintf("unpacked up to byte %d of the %d before the place", o.at, offset), err)
+		}
+		if _, err := io.CopyN(io.Discard, onlyReader{o}, min(stride, offset-o.at)); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lateError says that a reading had not the time to get to the place where it is to begin.
+type lateError struct {
+	text string
+	err  error // the context's
+}
+
+func (e *lateError) Error() string { return e.text }
+func (e *lateError) Unwrap() error { return e.err }
+
+// late returns a *lateError for a file of which so much was done from an offset on; where that is nothing it returns err, since
+// the time was over before.
+func (o *opened) late(from int64, done string, err error) error {
+	if o.at == from {
+		return err
+	}
+	return &lateError{fmt.Sprintf("the time was too short for %s, which was %s", filepath.Base(o.path), done), err}
+}
+
 // onlyReader hides everything but Read.
 type onlyReader struct{ io.Reader }
+
+// mark returns a mark at an offset before which the tail was read. It returns errMoved where the file was truncated
+// meanwhile.
+func (o *opened) mark(offset int64, tail []byte) (mark, error) {
+	same, err := o.unchanged(offset, tail)
+	if err == nil && !same {
+		err = errMoved
+	}
+	if err == nil {
+		err = o.grown()
+	}
+	return mark{offset, fingerprintOf(o.head[:min(int64(len(o.head)), offset)]), fingerprintOf(tail)}, err
+}
 
 // unchanged reports whether a plain file's content still begins as it did, and still has these bytes before the offset. A
 // file that was truncated and written to anew does not.

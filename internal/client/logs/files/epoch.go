@@ -1,6 +1,7 @@
 package files
 
 import (
+	"context"
 	"fmt"
 	"strconv"
 	"strings"
@@ -37,11 +38,11 @@ func (i identity) isOfNothing() bool { return i.end < i.start }
 
 // of reports whether the epoch began with this file, as far as its content and its name on the disk tell: a file of which
 // nothing was read is known by the latter, another by its content, since it may have been copied or compressed.
-func (i identity) of(o *opened) (bool, error) {
+func (i identity) of(ctx context.Context, o *opened) (bool, error) {
 	if i.end == 0 {
 		return i.file != unknownFile && i.file == o.id, nil
 	}
-	fit, err := position{offset: i.end, head: i.head, tail: i.tail}.fits(o)
+	fit, err := mark{i.end, i.head, i.tail}.fits(ctx, o)
 	return fit == exact, err
 }
 
@@ -57,7 +58,7 @@ func (r *reading) begin(o *opened, from start, why string) error {
 	r.answer.Epoch, r.answer.Why = r.q.Fresh, why
 	known, again := r.begun()
 	if again = again && known.start == from.offset; again {
-		its, err := known.of(o)
+		its, err := known.of(r.ctx, o)
 		if err != nil {
 			return err
 		}
@@ -66,7 +67,7 @@ func (r *reading) begin(o *opened, from start, why string) error {
 	if again {
 		r.answer.Epoch = r.q.Begun.Number
 	}
-	if _, err := o.seek(from.offset); err != nil {
+	if _, err := o.seek(r.ctx, from.offset); err != nil {
 		return err
 	}
 	if err := r.take(o, from.inside, false, 0); err != nil {
@@ -85,9 +86,11 @@ func (r *reading) begin(o *opened, from start, why string) error {
 	if r.answer.Begun = (identity{o.id, from.offset, at.offset, at.head, at.tail}).String(); again {
 		r.answer.Begun = r.q.Begun.Identity
 	}
-	// Whether there is more behind a rotated file the next reading finds out.
-	r.answer.More = r.answer.More || !o.live
-	return nil
+	if o.live {
+		return nil
+	}
+	r.answer.More = true // the next reading finds out whether there is more behind a rotated file
+	return r.remember(o, r.unseen)
 }
 
 // begun returns the epoch that was begun in an answer which was perhaps kept. One that the cursor is of certainly was.

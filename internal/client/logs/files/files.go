@@ -13,7 +13,8 @@
 //   - A file is left for its successor when that has a line and nothing was written to the old one for a while (settle),
 //     since daemons write to a renamed file until they are told to open the new one.
 //   - What can't be found again is a gap, and a new epoch begins: after a truncation without a copy, a deletion, or when
-//     the file was rotated away before its end was read.
+//     the file was rotated away before its end was read. While a rotated file is read or waited for, the position says how
+//     far the live one was written: if that is gone when its turn comes it is a gap, too.
 //   - The same reading made twice gives the same ids, whatever was rotated in between.
 //
 // What it refuses: whatever is not a regular file behind its links, without opening it, and what is not within its Fence,
@@ -77,9 +78,7 @@ func read(ctx context.Context, q logs.Query, fence Fence) report.Logs {
 			return answer
 		}
 		if ctx.Err() != nil {
-			answer = unchanged(&q, nil)
-			answer.More = true
-			return answer
+			return tooLate(&q, err)
 		}
 		if !errors.Is(err, errMoved) {
 			break
@@ -91,6 +90,17 @@ func read(ctx context.Context, q logs.Query, fence Fence) report.Logs {
 // unchanged is the answer where nothing was read.
 func unchanged(q *logs.Query, err error) report.Logs {
 	return report.Logs{Channel: q.Channel, Epoch: q.Cursor.Epoch, Next: q.Cursor, Trouble: trouble(err)}
+}
+
+// tooLate is the answer where the time was over before the reading got to its place. The next one may have more time; that it
+// did not get there is told each time, since there may never be enough.
+func tooLate(q *logs.Query, err error) report.Logs {
+	answer := unchanged(q, nil)
+	answer.More = true
+	if late := new(lateError); errors.As(err, &late) {
+		answer.Trouble = &report.Trouble{Kind: report.TroubleSlow, Text: late.Error()}
+	}
+	return answer
 }
 
 // errUnsupported says that a channel can never be read.

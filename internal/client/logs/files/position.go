@@ -2,6 +2,7 @@ package files
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -43,14 +44,47 @@ func parseFingerprint(text string) (fingerprint, bool) {
 	return fingerprint{n, hash}, true
 }
 
+// mark is a place in a file, by which the file is known again: its content begins with the head, and the tail stands before
+// the offset.
+type mark struct {
+	offset     int64 // in what a compressed file holds
+	head, tail fingerprint
+}
+
+func (m mark) String() string { return fmt.Sprintf("%d %s %s", m.offset, m.head, m.tail) }
+
+func parseMark(offset, head, tail string) (mark, bool) {
+	var m mark
+	var err error
+	var ok1, ok2 bool
+	m.offset, err = strconv.ParseInt(offset, 10, 64)
+	m.head, ok1 = parseFingerprint(head)
+	m.tail, ok2 = parseFingerprint(tail)
+	return m, err == nil && ok1 && ok2 && m.offset >= int64(max(m.head.size, m.tail.size))
+}
+
 // position is where in a log a reading stands: a cursor's position.
 type position struct {
-	file    string // which; unknownFile: none was there yet
-	offset  int64  // of the next byte; in what a compressed file holds
-	inside  bool   // the offset is inside a line whose beginning was read: its rest is passed over
-	head    fingerprint
-	tail    fingerprint // of the bytes before the offset
-	written time.Time   // when the file was last written to as far as the reading knows; files written to earlier are older
+	mark              // of the next byte
+	file    string    // which; unknownFile: none was there yet
+	inside  bool      // the offset is inside a line whose beginning was read: its rest is passed over
+	written time.Time // when the file was last written to as far as the reading knows; files written to earlier are older
+
+	seen sight
+}
+
+// sight is how far the live file was written while the reading stood in a rotated one: so it is known if that is destroyed
+// before anything of it was read. The zero value: the live file is the one that is read, or had no line.
+type sight struct {
+	mark
+	between int // how many rotated files were between the two
+}
+
+// parseSight reads what stands in a position behind all else.
+func parseSight(words []string) (sight, bool) {
+	m, ok := parseMark(words[0], words[1], words[2])
+	between, err := strconv.ParseUint(words[3], 10, 31)
+	return sight{m, int(between)}, ok && err == nil
 }
 
 // edition begins each position and identity, for the time when there is another form.
@@ -61,58 +95,60 @@ func (p position) String() string {
 	if p.inside {
 		state = "inside"
 	}
-	return fmt.Sprintf("%s %s %d %s %s %s %d", edition, p.file, p.offset, state, p.head, p.tail, p.written.UnixNano())
+	text := fmt.Sprintf("%s %s %d %s %s %s %d", edition, p.file, p.offset, state, p.head, p.tail, p.written.UnixNano())
+	if p.seen.offset > 0 {
+		text += fmt.Sprintf(" %s %d", p.seen, p.seen.between)
+	}
+	return text
 }
 
 func parsePosition(text string) (position, error) {
 	words := strings.Fields(text)
-	if len(words) != 7 || words[0] != edition {
+	if len(words) != 7 && len(words) != 11 || words[0] != edition {
 		return position{}, fmt.Errorf("a cursor's position is not of this client: %.60q", text)
 	}
 	p := position{file: words[1], inside: words[3] == "inside"}
-	var err, err2 error
-	p.offset, err = strconv.ParseInt(words[2], 10, 64)
-	written, err2 := strconv.ParseInt(words[6], 10, 64)
-	var ok1, ok2 bool
-	p.head, ok1 = parseFingerprint(words[4])
-	p.tail, ok2 = parseFingerprint(words[5])
-	if err != nil || err2 != nil || !ok1 || !ok2 || p.offset < 0 ||
-		int64(p.head.size) > p.offset || int64(p.tail.size) > p.offset {
+	written, err := strconv.ParseInt(words[6], 10, 64)
+	var ok bool
+	if p.mark, ok = parseMark(words[2], words[4], words[5]); ok && len(words) == 11 {
+		p.seen, ok = parseSight(words[7:])
+	}
+	if err != nil || !ok {
 		return position{}, fmt.Errorf("a cursor's position is damaged: %.60q", text)
 	}
 	p.written = time.Unix(0, written)
 	return p, nil
 }
 
-// match is how well a file fits a position.
+// match is how well a file fits a mark.
 type match int
 
 const (
 	other   match = iota
-	shorter       // it begins likewise and ends before the position, but not far: a copy that was made a moment too early
-	exact         // what is before the position is what was read
+	shorter       // it begins likewise and ends before the mark, but not far: a copy that was made a moment too early
+	exact         // what is before the mark is what it says
 )
 
 // tooShort is how many bytes a copy may lack at most.
 const tooShort = 1 << 20
 
-// fits reports how well a file's content fits a position, which has some before it. Where it fits exactly the file is left
-// at the position.
-func (p position) fits(o *opened) (match, error) {
-	if !p.head.begins(o.head) {
+// fits reports how well a file's content fits a mark, which has some before it. Where it fits exactly the file is left at
+// the mark. See seek of ctx.
+func (m mark) fits(ctx context.Context, o *opened) (match, error) {
+	if !m.head.begins(o.head) {
 		return other, nil
 	}
-	end, err := o.seek(p.offset)
+	end, err := o.seek(ctx, m.offset)
 	if err != nil {
 		return other, err
 	}
-	if end < p.offset {
-		if p.head.size == sample && p.offset-end <= tooShort {
+	if end < m.offset {
+		if m.head.size == sample && m.offset-end <= tooShort {
 			return shorter, nil
 		}
 		return other, nil
 	}
-	if len(o.before) < p.tail.size || fingerprintOf(o.before[len(o.before)-p.tail.size:]) != p.tail {
+	if len(o.before) < m.tail.size || fingerprintOf(o.before[len(o.before)-m.tail.size:]) != m.tail {
 		return other, nil
 	}
 	return exact, nil

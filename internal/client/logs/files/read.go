@@ -24,6 +24,7 @@ type reading struct {
 	fence  Fence
 	files  []entry // the log's, the oldest first
 	answer report.Logs
+	unseen sight // what is gone of a live file, and is not told of yet
 	broken error // why a compressed file that was read can't be unpacked to its end
 }
 
@@ -37,7 +38,7 @@ func readOnce(ctx context.Context, q *logs.Query, path string, fence Fence) (rep
 	at, err := parsePosition(q.Cursor.Position)
 	if err != nil {
 		if r.files, err = family(path); err == nil {
-			err = r.lost(position{file: unknownFile, offset: q.Cursor.Record, written: q.Now}, "the cursor is not of this client's making")
+			err = r.lost(position{mark: mark{offset: q.Cursor.Record}, file: unknownFile, written: q.Now}, "the cursor is not of this client's making")
 		}
 		return r.answer, err
 	}
@@ -56,7 +57,7 @@ func readOnce(ctx context.Context, q *logs.Query, path string, fence Fence) (rep
 			return r.answer, err
 		}
 		defer o.close()
-		if fit, err := at.fits(o); err != nil {
+		if fit, err := at.fits(ctx, o); err != nil {
 			return r.answer, err
 		} else if fit == exact {
 			err = r.goOn(o, at, false)
@@ -73,7 +74,7 @@ func (r *reading) find(at position) error {
 	if r.files, err = family(r.path); err != nil {
 		return err
 	}
-	index, fit, o, refused := r.holder(at)
+	o, fit, refused := r.holder(at)
 	if errors.Is(refused, errMoved) || r.ctx.Err() != nil {
 		if o != nil {
 			o.close()
@@ -84,16 +85,16 @@ func (r *reading) find(at position) error {
 		return r.lost(at, r.whyLost(at, refused))
 	}
 	defer o.close()
-	return r.goOnFrom(index, o, at, fit)
+	return r.goOnFrom(o, at, fit)
 }
 
-// goOnFrom goes on with the file of an index, which was left at the position where it fits exactly, and with its successor
+// goOnFrom goes on with a file of the log, which was left at the position where it fits exactly, and with its successor
 // where there is nothing left to read.
-func (r *reading) goOnFrom(index int, o *opened, at position, fit match) error {
+func (r *reading) goOnFrom(o *opened, at position, fit match) error {
 	if o.live {
 		return r.goOn(o, at, false)
 	}
-	next, skipped, err := r.successor(index)
+	next, skipped, err := r.successor(r.index(o))
 	if err != nil {
 		return err
 	}
@@ -111,14 +112,21 @@ func (r *reading) goOnFrom(index int, o *opened, at position, fit match) error {
 		}
 		if r.answer.More || r.answer.Trouble != nil || r.answer.Next != r.q.Cursor {
 			r.answer.More = r.answer.More || left
-			return nil
+			return r.remember(o, at.seen)
 		}
 	}
 	if !left {
-		return nil
+		return r.remember(o, at.seen)
 	}
 	if r.broken != nil {
 		skipped = append([]string{r.broken.Error()}, skipped...)
+	}
+	lost, err := r.leave(o, next, at.seen)
+	if err != nil {
+		return err
+	}
+	if lost {
+		skipped = append(skipped, filepath.Base(r.path)+" was truncated, deleted or written anew before anything of it was read")
 	}
 	for _, reason := range skipped {
 		r.gap(r.q.Cursor.Epoch, at.offset+1, reason)
@@ -135,31 +143,31 @@ func (r *reading) notLeft(o *opened) *report.Trouble {
 
 // holder finds the file that holds the position, opens it and leaves it there; o is nil where none does. refused is why a
 // file could not be looked at that might be it.
-func (r *reading) holder(at position) (index int, fit match, o *opened, refused error) {
+func (r *reading) holder(at position) (o *opened, fit match, refused error) {
 	for _, i := range r.likely(at) {
 		candidate, err := r.open(r.files[i])
 		if errors.Is(err, errMoved) {
-			return 0, other, o, err
+			return o, other, err
 		}
 		if err != nil {
 			refused = cmp.Or(refused, err)
 			continue
 		}
-		got, err := at.fits(candidate)
+		got, err := at.fits(r.ctx, candidate)
 		refused = cmp.Or(refused, err)
 		if got == exact || got == shorter && o == nil && !candidate.live {
 			if o != nil {
 				o.close()
 			}
-			index, fit, o = i, got, candidate
+			o, fit = candidate, got
 			if got == exact {
-				return index, fit, o, nil
+				return o, fit, nil
 			}
 			continue
 		}
 		candidate.close()
 	}
-	return index, fit, o, refused
+	return o, fit, refused
 }
 
 // likely returns the indexes of the files in the order in which they should be looked at: the one that has the identity
@@ -318,20 +326,11 @@ func (r *reading) record(o *opened, l *line) report.Record {
 // finish sets the cursor that the answer ends with. It returns errMoved where the file was truncated meanwhile, so that
 // nobody knows what was read.
 func (r *reading) finish(o *opened, end start, tail []byte, last int64) error {
-	same, err := o.unchanged(end.offset, tail)
-	if err == nil && same {
-		err = o.grown()
-	}
+	place, err := o.mark(end.offset, tail)
 	if err != nil {
 		return err
 	}
-	if !same {
-		return errMoved
-	}
-	at := position{
-		file: o.id, offset: end.offset, inside: end.inside, written: o.info.ModTime(),
-		head: fingerprintOf(o.head[:min(int64(len(o.head)), end.offset)]), tail: fingerprintOf(tail),
-	}
+	at := position{mark: place, file: o.id, inside: end.inside, written: o.info.ModTime()}
 	next := report.Cursor{Epoch: r.answer.Epoch, Record: last, Position: at.String()}
 	before, err := parsePosition(r.q.Cursor.Position)
 	if err == nil && next.Epoch == r.q.Cursor.Epoch && before.offset == end.offset && before.offset > 0 {

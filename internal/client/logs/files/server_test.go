@@ -73,7 +73,7 @@ func (s *server) keep(answer report.Logs) {
 	if len(answer.Next.Position) > report.MaxPosition || len(answer.Begun) > report.MaxIdentity {
 		s.t.Errorf("a position of %d bytes, an identity of %d", len(answer.Next.Position), len(answer.Begun))
 	}
-	if words := strings.Fields(answer.Next.Position); len(words) == 7 && len(words[2]) > 4 && !strings.HasPrefix(words[5], "1024:") {
+	if words := strings.Fields(answer.Next.Position); len(words) >= 7 && len(words[2]) > 4 && !strings.HasPrefix(words[5], "1024:") {
 		s.t.Errorf("too little is known of what stands before the position %q", answer.Next.Position)
 	}
 	if answer.Begun != "" {

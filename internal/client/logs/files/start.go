@@ -3,8 +3,8 @@ package files
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io/fs"
-	"slices"
 	"time"
 
 	"muster/internal/client/logs/syslog"
@@ -40,15 +40,15 @@ func (r *reading) firstAgain() (done bool, err error) {
 	}
 	for i := range r.files {
 		done, err := r.with(i, func(o *opened) (bool, error) {
-			if its, err := known.of(o); err != nil || !its {
+			if its, err := known.of(r.ctx, o); err != nil || !its {
 				return false, err
 			}
-			if _, err := o.seek(known.start); err != nil {
+			if _, err := o.seek(r.ctx, known.start); err != nil {
 				return false, err
 			}
 			return true, r.begin(o, start{known.start, o.insideLine()}, firstReading)
 		})
-		if done || errors.Is(err, errMoved) {
+		if done || errors.Is(err, errMoved) || r.ctx.Err() != nil {
 			return done, err
 		}
 	}
@@ -77,7 +77,7 @@ func (r *reading) nothingAgain(known identity) error {
 
 // nothing is the position where there was no file at a time.
 func nothing(at time.Time) position {
-	return position{file: unknownFile, head: fingerprintOf(nil), tail: fingerprintOf(nil), written: at}
+	return position{mark: mark{0, fingerprintOf(nil), fingerprintOf(nil)}, file: unknownFile, written: at}
 }
 
 // with opens a file for a function.
@@ -149,7 +149,7 @@ func (r *reading) firstNow() error {
 			return err
 		}
 		defer o.close()
-		from, err := lastLine(o)
+		from, err := r.lastLine(o)
 		if err != nil {
 			return err
 		}
@@ -186,7 +186,7 @@ func (r *reading) fromNothing(at position) error {
 	for _, reason := range skipped {
 		r.gap(r.q.Cursor.Epoch, 1, reason)
 	}
-	return r.goOnFrom(slices.IndexFunc(r.files, func(e entry) bool { return e.path == next.path }), next, at, exact)
+	return r.goOnFrom(next, at, exact)
 }
 
 // older returns how many of the rotated files were last written to before the position was taken, and so have nothing
@@ -224,13 +224,13 @@ func (r *reading) noteAbsence() {
 
 // lastLine returns where what is written to a file from now on begins: behind its last line end. A last line that is
 // longer than a record may be is passed over.
-func lastLine(o *opened) (start, error) {
+func (r *reading) lastLine(o *opened) (start, error) {
 	info, err := o.f.Stat()
 	if err != nil {
 		return start{}, err
 	}
 	size := info.Size()
-	if _, err := o.seek(max(0, size-longest)); err != nil {
+	if _, err := o.seek(r.ctx, max(0, size-longest)); err != nil {
 		return start{}, err
 	}
 	from := o.at
@@ -279,7 +279,7 @@ func (r *reading) after(o *opened, cutoff time.Time) (offset int64, found bool, 
 // timeFrom returns the time of the first line that begins in a part of a file and says one, and where it begins; or no
 // time.
 func (r *reading) timeFrom(o *opened, from, to int64) (at time.Time, where int64, err error) {
-	if _, err := o.seek(from); err != nil {
+	if _, err := o.seek(r.ctx, from); err != nil {
 		return at, 0, err
 	}
 	s := newScanner(r.ctx, o, from > 0) // most likely inside a line
@@ -296,12 +296,15 @@ func (r *reading) timeFrom(o *opened, from, to int64) (at time.Time, where int64
 
 // firstFrom returns where the first line from an offset on begins that says a time not before the cutoff.
 func (r *reading) firstFrom(o *opened, from int64, cutoff time.Time) (offset int64, found bool, err error) {
-	if _, err := o.seek(from); err != nil {
+	if _, err := o.seek(r.ctx, from); err != nil {
 		return 0, false, err
 	}
 	s := newScanner(r.ctx, o, false)
 	for {
 		l, ok, err := s.next(false)
+		if r.ctx.Err() != nil && err != nil {
+			return 0, false, o.late(from, fmt.Sprintf("searched up to byte %d for the first line that is wanted", o.at), err)
+		}
 		if err != nil || !ok {
 			return 0, false, err
 		}

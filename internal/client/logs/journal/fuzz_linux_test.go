@@ -109,8 +109,10 @@ func FuzzPosition(f *testing.F) {
 	f.Add("")
 	f.Add("1 - 0")
 	f.Add("1 abc zz abc:5,ho9x33o8f4,xtf7b001sz, def:0,1,0,s ghi:1,2,3,c")
+	f.Add("1 - 0 abc:5,ho9x33o8f4,xtf7b001sz,,9")
 	f.Add("1 - -1")
 	f.Add("2 - 0")
+	f.Add("1 " + strings.Repeat("a", report.MaxPosition) + " 0")
 	f.Fuzz(func(t *testing.T, text string) {
 		p, err := parsePosition(text)
 		if err != nil {

@@ -3,10 +3,13 @@ package journal
 import "muster/internal/report"
 
 // checkOldest notes a gap where the oldest entry that is there is not the next one. The numbers between may have been other
-// journals': then nobody knows whether anything is missing.
+// journals': then nobody knows whether anything is missing. It is told once, though other journals' entries may be read one
+// by one from then on, or none for now.
 func (s *scan) checkOldest() {
-	if oldest := s.st.oldest(); s.after > 0 && oldest > s.after+1 {
-		s.gap(s.after+1, oldest-1, "they were removed from the journal before they were read")
+	told := max(s.after, s.told)
+	if oldest := s.st.oldest(); s.after > 0 && oldest > told+1 {
+		s.gap(told+1, oldest-1, "they were removed from the journal before they were read")
+		s.told = oldest - 1
 	}
 }
 

@@ -63,6 +63,80 @@ func TestVacuumedEntriesAreAGap(t *testing.T) {
 	}
 }
 
+// A reading that does not get on tells of the gap, and so does none after it, until there is another.
+func TestAGapIsToldOnceWhoeverGetsOn(t *testing.T) {
+	for name, o := range map[string]Options{
+		"journalctl fails": {Program: script(t, "echo oh >&2; exit 3")},
+		"there is no room": {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir, k := folder(t), newKeeper(t)
+			list := rotated(t, dir, 12)
+			k.q.Records = int(list[0].tail)
+			k.keep(good(t, ask(t, dir, k.q)), false)
+			remove := func(files ...file) {
+				for _, f := range files {
+					if err := os.Remove(f.path); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			remove(list[:4]...)
+			o.Folders = []string{dir}
+			k.q.Records = 1000
+			q := k.q
+			if name == "there is no room" {
+				q.Bytes, q.Most = 10, 10
+			}
+			for round := range 3 {
+				if round == 2 && name == "journalctl fails" {
+					remove(list[4]) // and more is gone while it does
+				}
+				q.Cursor, q.Fresh = k.q.Cursor, k.q.Fresh
+				k.keep(askWith(t.Context(), t, o, q), false)
+			}
+			good(t, k.readAll(dir))
+			want := []report.Gap{{Epoch: k.q.Cursor.Epoch, First: int64(list[0].tail) + 1, Last: int64(list[4].head) - 1}}
+			if name == "journalctl fails" {
+				want = append(want, report.Gap{Epoch: k.q.Cursor.Epoch, First: int64(list[4].head), Last: int64(list[5].head) - 1})
+			}
+			for i := range k.gaps {
+				k.gaps[i].Reason, k.gaps[i].Possible = "", false
+			}
+			if !slices.Equal(k.gaps, want) {
+				t.Errorf("gaps %+v, not %+v", k.gaps, want)
+			}
+		})
+	}
+}
+
+// A user's journal that takes numbers from the same counter has entries among those that are missing: they come, one by one,
+// and the gap once.
+func TestAGapThatAnotherJournalReachesInto(t *testing.T) {
+	dir, k := folder(t), newKeeper(t)
+	list := rotated(t, dir, 12)
+	user := list[4]
+	if err := os.Rename(user.path, filepath.Join(dir, "user-1.journal")); err != nil {
+		t.Fatal(err)
+	}
+	k.q.Records = int(list[0].tail)
+	k.keep(good(t, ask(t, dir, k.q)), false)
+	for _, f := range append(slices.Clone(list[:4]), list[5:8]...) {
+		if err := os.Remove(f.path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	k.q.Records = 1
+	good(t, k.readAll(dir))
+	last := list[len(list)-1].tail
+	if got, want := len(k.stored), int(list[0].tail+(user.tail-user.head+1)+(last-list[8].head+1)); got != want {
+		t.Errorf("%d records are stored, not %d", got, want)
+	}
+	if len(k.gaps) != 1 || k.gaps[0].First != int64(list[0].tail)+1 || k.gaps[0].Last != int64(list[8].head)-1 || !k.gaps[0].Possible {
+		t.Errorf("gaps %+v", k.gaps)
+	}
+}
+
 func TestVacuumedEntriesThatWereReadAreNone(t *testing.T) {
 	dir, k := folder(t), newKeeper(t)
 	list := rotated(t, dir, 9)

@@ -18,7 +18,8 @@ import (
 //	1 CURRENT WATERMARK STREAM:PLACE STREAM:PLACE …
 //
 // with the streams' keys, the stream of the cursor's epoch first named as CURRENT ("-": none), and WATERMARK, up to which
-// streams that are not named were read. A PLACE is SEQUENCE,TIME,EPOCH and then "s" or "c"; numbers are to the base 36.
+// streams that are not named were read. A PLACE is SEQUENCE,TIME,EPOCH and then ",s" or ",c" or ","; where gaps beyond SEQUENCE
+// were told, "," and TOLD. Numbers are to the base 36.
 type position struct {
 	current   string
 	watermark int64 // in µs since 1970
@@ -32,6 +33,7 @@ type place struct {
 	epoch    int64  // under which it was read last; 0: it was not
 	seek     bool   // it is to be read from its time on: nothing was read of it yet
 	closed   bool   // nobody wrote to it any more
+	told     uint64 // up to which number it was told what is missing; 0: up to the last entry
 }
 
 // key returns a stream's name in a position: the first 64 of its 128 random bits.
@@ -77,19 +79,19 @@ func parsePosition(text string) (position, error) {
 func parsePlace(text string) (place, error) {
 	var p place
 	parts := strings.Split(text, ",")
-	if len(parts) != 4 {
+	if len(parts) != 4 && len(parts) != 5 {
 		return p, errPosition
 	}
-	var numbers [3]int64
-	for i := range numbers {
-		n, err := parseNumber(parts[i])
+	p.seek, p.closed = parts[3] == "s", parts[3] == "c"
+	var numbers [4]int64
+	for i, part := range slices.Delete(parts, 3, 4) {
+		n, err := parseNumber(part)
 		if err != nil {
 			return p, err
 		}
 		numbers[i] = n
 	}
-	p.sequence, p.time, p.epoch = uint64(numbers[0]), numbers[1], numbers[2]
-	p.seek, p.closed = parts[3] == "s", parts[3] == "c"
+	p.sequence, p.time, p.epoch, p.told = uint64(numbers[0]), numbers[1], numbers[2], uint64(numbers[3])
 	return p, nil
 }
 
@@ -109,8 +111,12 @@ func (p place) String() string {
 	case p.closed:
 		state = "c"
 	}
-	return strconv.FormatUint(p.sequence, 36) + "," + strconv.FormatInt(p.time, 36) + "," +
+	text := strconv.FormatUint(p.sequence, 36) + "," + strconv.FormatInt(p.time, 36) + "," +
 		strconv.FormatInt(p.epoch, 36) + "," + state
+	if p.told > 0 {
+		text += "," + strconv.FormatUint(p.told, 36)
+	}
+	return text
 }
 
 // String returns the position as parsePosition reads it, in at most report.MaxPosition bytes. Where that is too little for
@@ -129,7 +135,7 @@ func (p *position) String() string {
 	})
 	for {
 		text := p.render(names)
-		if len(text) <= report.MaxPosition {
+		if len(text) <= report.MaxPosition || len(names) == 0 {
 			return text
 		}
 		last := names[len(names)-1]

@@ -144,7 +144,7 @@ func (r *reading) missing() {
 			r.at.current = ""
 		}
 		if p.epoch > 0 && !p.closed {
-			r.gap(report.Gap{Epoch: p.epoch, First: int64(p.sequence) + 1,
+			r.gap(report.Gap{Epoch: p.epoch, First: int64(max(p.sequence, p.told)) + 1,
 				Reason: "the journal, or a part of it, was removed or begun anew; nobody knows what came after the last record"})
 		}
 	}

@@ -32,7 +32,8 @@ type scan struct {
 
 	after     uint64 // the last entry that was read before, which is looked at once more; 0: the stream is read by time
 	afterTime int64
-	since     int64 // entries that journald got before are passed over
+	told      uint64 // up to which number it was told what is missing; 0: up to there
+	since     int64  // entries that journald got before are passed over
 
 	files []file // those to read
 	tails []file // those whose last entry was not seen yet, by that
@@ -49,7 +50,7 @@ func newScan(r *reading, st *stream) *scan {
 	if p.seek {
 		s.since = p.time
 	} else {
-		s.after, s.afterTime = p.sequence, p.time
+		s.after, s.afterTime, s.told = p.sequence, p.time, p.told
 		s.last = mark{sequence: p.sequence, time: p.time}
 	}
 	s.epoch = p.epoch
@@ -81,7 +82,7 @@ func (s *scan) restart() {
 	s.epoch = epochOf(s.st.id + "@" + strconv.FormatInt(s.was.time, 36))
 	s.why = "the numbers of the journal went back, as after a power cut"
 	s.used = true
-	s.after, s.last, s.since = 0, mark{}, s.was.time+1
+	s.after, s.told, s.last, s.since = 0, 0, mark{}, s.was.time+1
 }
 
 // epochOf returns the number of an epoch: of 52 bits, so that whatever reads JSON can hold it. It comes from the numbering's
@@ -295,6 +296,9 @@ func (s *scan) place() place {
 	p := place{sequence: s.last.sequence, time: s.last.time, epoch: s.was.epoch}
 	if s.used {
 		p.epoch = s.epoch
+	}
+	if s.told > p.sequence {
+		p.told = s.told
 	}
 	p.closed = p.sequence == s.st.tail && s.st.closed()
 	return p

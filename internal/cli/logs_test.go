@@ -1,21 +1,15 @@
 package cli
 
 import (
-	"bufio"
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
-
-	"charm.land/lipgloss/v2"
 
 	"muster/internal/config"
 	"muster/internal/report"
@@ -256,178 +250,5 @@ func TestLogsThatAreNotThere(t *testing.T) {
 	}
 	if _, stderr = p.logs(t, 3); !strings.Contains(stderr, "there is none") {
 		t.Error(stderr)
-	}
-}
-
-// Following shows what is there, then what comes, each once, and ends well.
-func TestLogsFollow(t *testing.T) {
-	p := newLogsPlace(t)
-	p.fill(t)
-	ctx, stop := context.WithCancel(t.Context())
-	defer stop()
-	r, w := io.Pipe()
-	ended := make(chan error, 1)
-	go func() {
-		n := 1
-		err := logsCommand{configFlag: configFlag{p.config}, Follow: true, Lines: &n}.Run(ctx, Env{Stdout: w, Stderr: io.Discard})
-		w.Close()
-		ended <- err
-	}()
-	lines := bufio.NewScanner(r)
-	next := func(want string) {
-		t.Helper()
-		if !lines.Scan() || !strings.Contains(lines.Text(), want) {
-			t.Fatalf("%q, want %q", lines.Text(), want)
-		}
-	}
-	next("of a host that was removed")
-	next("records 5 to 9")
-	for i := range 3 {
-		// Older than what was shown, as from a host that was away: it is new here all the same.
-		p.save(t, "web1", report.Logs{Channel: "Application", Epoch: int64(i + 1), Records: []report.Record{
-			{ID: 1, Time: p.now.Add(-time.Duration(i) * time.Hour), Event: 9, Source: "x", Message: fmt.Sprint("new ", i)}}})
-		next(fmt.Sprint("new ", i))
-	}
-	stop()
-	if err := <-ended; err != nil {
-		t.Errorf("following ended with %v", err)
-	}
-	if lines.Scan() {
-		t.Errorf("one more: %s", lines.Text())
-	}
-}
-
-// Following a database that has nothing yet begins with the first record.
-func TestLogsFollowFromNothing(t *testing.T) {
-	p := newLogsPlace(t)
-	ctx, stop := context.WithCancel(t.Context())
-	defer stop()
-	r, w := io.Pipe()
-	ended := make(chan error, 1)
-	go func() {
-		err := logsCommand{configFlag: configFlag{p.config}, Follow: true, JSON: true}.Run(ctx, Env{Stdout: w, Stderr: io.Discard})
-		w.Close()
-		ended <- err
-	}()
-	p.fill(t)
-	lines := bufio.NewScanner(r)
-	for range 8 {
-		if !lines.Scan() {
-			t.Fatal("the lines have an end")
-		}
-	}
-	stop()
-	if err := <-ended; err != nil {
-		t.Error(err)
-	}
-}
-
-// On a terminal, of whatever width, no line is wider, and the level is in colour.
-func TestLogsFitTheTerminal(t *testing.T) {
-	record := func(text string, level report.Level) *store.LogLine {
-		return &store.LogLine{Host: "a-host-with-a-long-name.department.example.org", Channel: "Microsoft-Windows-PowerShell/Operational",
-			Record: &store.LogRecord{Record: report.Record{Time: statusNow, Level: level, Event: 4104, Source: "x", Message: text}}}
-	}
-	long := strings.Repeat("Zürich 東京 \u202e ", 40)
-	for width := 10; width <= 200; width += 3 {
-		var out bytes.Buffer
-		table := newLogTable(&out, &config.Config{}, false)
-		table.width = width
-		for _, level := range []report.Level{report.Error, report.Warning, report.Verbose, ""} {
-			if err := table.print(record(long, level)); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if err := table.print(&store.LogLine{Host: "h", Channel: "c", Gap: &store.LogGap{Gap: report.Gap{First: 3, Possible: true, Reason: long}, Found: statusNow}}); err != nil {
-			t.Fatal(err)
-		}
-		for line := range strings.Lines(out.String()) {
-			if got := lipgloss.Width(strings.TrimSuffix(line, "\n")); got > width {
-				t.Errorf("width %d: a line of %d: %q", width, got, line)
-			}
-		}
-		if strings.Contains(out.String(), "\u202e") || !strings.Contains(out.String(), "x: Z") && width > 40 {
-			t.Errorf("width %d: %s", width, out.String())
-		}
-	}
-}
-
-// Columns are there where a record needs them, and long paths are cut where they say least.
-func TestLogColumns(t *testing.T) {
-	for channel, want := range map[string]string{
-		"journal":                "2026-03-14 15:09:26  web1  journal               sshd: hello\n",
-		"System":                 "2026-03-14 15:09:26  web1  System                        sshd: hello\n",
-		"file:/var/log/auth.log": "2026-03-14 15:09:26  web1  file:/var/log/auth.log  sshd: hello\n",
-		"file:/srv/www/shop.example.org/log/access.log": "2026-03-14 15:09:26  web1  file:…/log/access.log  sshd: hello\n",
-		`file:C:\inetpub\logs\LogFiles\W3SVC1\u.log`:    `2026-03-14 15:09:26  web1  file:…\LogFiles\W3SVC1\u.log  sshd: hello` + "\n",
-	} {
-		cfg := &config.Config{Hosts: []config.Host{{Name: "web1", Logs: []config.Logs{{Channel: channel}}}}}
-		var out bytes.Buffer
-		table := newLogTable(&out, cfg, false)
-		table.width, table.channel = 120, 0
-		line := store.LogLine{Host: "web1", Channel: channel, Record: &store.LogRecord{Record: report.Record{
-			Time: time.Date(2026, 3, 14, 15, 9, 26, 0, time.Local), Source: "sshd", Message: "hello"}}}
-		if err := table.print(&line); err != nil {
-			t.Fatal(err)
-		}
-		if got := out.String(); got != want {
-			t.Errorf("%s:\n%q, want\n%q", channel, got, want)
-		}
-		out.Reset()
-		if err := newLogTable(&out, cfg, false).print(&line); err != nil {
-			t.Fatal(err)
-		}
-		if !strings.Contains(out.String(), "  "+channel+"  ") {
-			t.Errorf("a pipe does not get %q:\n%s", channel, out.String())
-		}
-	}
-}
-
-func TestMoment(t *testing.T) {
-	zone := time.FixedZone("there", 2*3600)
-	now := time.Date(2026, 3, 14, 15, 9, 26, 0, zone)
-	for text, want := range map[string]time.Time{
-		"": {}, "now": now, "2h": now.Add(-2 * time.Hour), "-2h": now.Add(-2 * time.Hour), "1w": now.AddDate(0, 0, -7),
-		"today":                time.Date(2026, 3, 14, 0, 0, 0, 0, zone),
-		"yesterday":            time.Date(2026, 3, 13, 0, 0, 0, 0, zone),
-		"14:30":                time.Date(2026, 3, 14, 14, 30, 0, 0, zone),
-		"14:30:05":             time.Date(2026, 3, 14, 14, 30, 5, 0, zone),
-		"2026-01-02":           time.Date(2026, 1, 2, 0, 0, 0, 0, zone),
-		"2026-01-02 03:04":     time.Date(2026, 1, 2, 3, 4, 0, 0, zone),
-		"2026-01-02T03:04:05":  time.Date(2026, 1, 2, 3, 4, 5, 0, zone),
-		"2026-01-02T03:04:05Z": time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
-	} {
-		if got, err := moment(text, now); err != nil || !got.Equal(want) {
-			t.Errorf("%q is %v (%v), want %v", text, got, err, want)
-		}
-	}
-	for _, text := range []string{"soon", "25:00", "2026-02-30", "5", "2h ago"} {
-		if got, err := moment(text, now); err == nil {
-			t.Errorf("%q is %v", text, got)
-		}
-	}
-}
-
-func TestLevelsFrom(t *testing.T) {
-	for name, want := range map[string]string{
-		"": "[]", "emerg": "[emergency]", "crit": "[emergency alert critical]", "error": "[emergency alert critical error]",
-		"notice":        "[emergency alert critical error warning notice]",
-		"information":   "[emergency alert critical error warning notice information audit-failure audit-success]",
-		"debug":         "[emergency alert critical error warning notice information debug audit-failure audit-success]",
-		"verbose":       "[emergency alert critical error warning notice information debug verbose audit-failure audit-success]",
-		"audit-failure": "[audit-failure]", "audit-success": "[audit-failure audit-success]",
-	} {
-		if got, err := levelsFrom(name); err != nil || fmt.Sprint(got) != want {
-			t.Errorf("%q: %v (%v), want %s", name, got, err, want)
-		}
-	}
-}
-
-// A channel of Windows is found however it is written; a file only as it is called.
-func TestChannelsLike(t *testing.T) {
-	cfg := &config.Config{Hosts: []config.Host{{Logs: []config.Logs{{Channel: "Security"}, {Channel: "file:/var/log/Auth"}}}}}
-	got := channelsLike(cfg, []string{"security", "file:/var/log/auth", "Other"})
-	if want := []string{"Security", "file:/var/log/auth", "Other"}; !slices.Equal(got, want) {
-		t.Errorf("%q, want %q", got, want)
 	}
 }

@@ -248,3 +248,5 @@ func (r *rig) serve() (c *Controller, stop func()) {
 		r.close(c)
 	}
 }
+
+var _ visit.Observer = (*rig)(nil)

@@ -160,3 +160,26 @@ func babbling(ctx context.Context, s *sshtest.Session) sshtest.Exit {
 	louder.Command = "echo Welcome; echo muster-answer; printf open; echo odd >&2; " + s.Command
 	return sshtest.Shell(ctx, &louder)
 }
+
+func install(t *testing.T, h *host, clients *deploy.Clients, directory string) deploy.Installed {
+	t.Helper()
+	got, err := clients.Install(t.Context(), h.conn, deploytest.Native(), directory)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+// installAtOnce installs over several connections at the same time.
+func installAtOnce(t *testing.T, clients *deploy.Clients, conns ...*remote.Conn) {
+	t.Helper()
+	var visits sync.WaitGroup
+	for _, conn := range conns {
+		visits.Go(func() {
+			if _, err := clients.Install(t.Context(), conn, deploytest.Native(), ""); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	visits.Wait()
+}

@@ -11,23 +11,12 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"muster/internal/deploy"
 	"muster/internal/deploy/deploytest"
 	"muster/internal/failure"
-	"muster/internal/remote"
 	"muster/internal/sshtest"
 )
-
-func install(t *testing.T, h *host, clients *deploy.Clients, directory string) deploy.Installed {
-	t.Helper()
-	got, err := clients.Install(t.Context(), h.conn, deploytest.Native(), directory)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return got
-}
 
 func TestInstallUploadsOnce(t *testing.T) {
 	h := newHost(t, nil)
@@ -197,20 +186,6 @@ func TestInstallWithoutATool(t *testing.T) {
 	install(t, h, scripts(t, "1.0"), "")
 }
 
-// installAtOnce installs over several connections at the same time.
-func installAtOnce(t *testing.T, clients *deploy.Clients, conns ...*remote.Conn) {
-	t.Helper()
-	var visits sync.WaitGroup
-	for _, conn := range conns {
-		visits.Go(func() {
-			if _, err := clients.Install(t.Context(), conn, deploytest.Native(), ""); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	visits.Wait()
-}
-
 // Nobody's installation disturbs another's: all of them end with the same whole file and nothing beside it.
 func TestInstallRace(t *testing.T) {
 	h := newHost(t, nil)
@@ -218,182 +193,6 @@ func TestInstallRace(t *testing.T) {
 	if got := files(t, h.cache()); !slices.Equal(got, []string{nameOf(script("1.0"))}) {
 		t.Errorf("the folder holds %q, want the client alone", got)
 	}
-}
-
-func TestInstallTidies(t *testing.T) {
-	h := newHost(t, nil)
-	if err := os.MkdirAll(h.cache(), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	const hour, day = time.Hour, 24 * time.Hour
-	kept := map[string]time.Duration{
-		"muster-client-0123456789abcdef":     6 * day,
-		".muster-upload-1122334455667788":    50 * time.Minute,
-		"muster-report-of-a-visit-right-now": time.Minute,
-		"somebody-else's":                    365 * day,
-	}
-	removed := map[string]time.Duration{
-		"muster-client-fedcba9876543210":      8 * day,
-		"muster-client-fedcba9876543211.exe":  8 * day,
-		".muster-upload-8877665544332211":     2 * hour,
-		"muster-report-of-a-visit-of-old":     2 * hour,
-		"muster-report-01jz0000000000000000a": 40 * day,
-	}
-	for _, set := range []map[string]time.Duration{kept, removed} {
-		for name, age := range set {
-			path := filepath.Join(h.cache(), name)
-			if err := os.WriteFile(path, []byte("x"), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			when := time.Now().Add(-age)
-			if err := os.Chtimes(path, when, when); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	folder := filepath.Join(h.cache(), "muster-client-a-folder")
-	if err := os.Mkdir(folder, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Chtimes(folder, time.Unix(0, 0), time.Unix(0, 0)); err != nil {
-		t.Fatal(err)
-	}
-
-	installed := install(t, h, scripts(t, "1.0"), "")
-	want := []string{"muster-client-a-folder", filepath.Base(installed.Command)}
-	for name := range kept {
-		want = append(want, name)
-	}
-	slices.Sort(want)
-	if got := files(t, h.cache()); !slices.Equal(got, want) {
-		t.Errorf("the folder holds %q,\nwant %q", got, want)
-	}
-}
-
-// What is old is for the host's clock to say, here one that is a month behind.
-func TestInstallTidiesByTheHostsClock(t *testing.T) {
-	const behind = 30 * 24 * time.Hour
-	h := newHost(t, func(o *sshtest.Options) {
-		o.Exec = func(ctx context.Context, s *sshtest.Session) sshtest.Exit {
-			if client, ok := strings.CutSuffix(s.Command, " --version"); ok {
-				then := time.Now().Add(-behind)
-				_ = os.Chtimes(client, then, then)
-			}
-			return sshtest.Shell(ctx, s)
-		}
-	})
-	if err := os.MkdirAll(h.cache(), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	young := filepath.Join(h.cache(), "muster-client-0123456789abcdef")
-	if err := os.WriteFile(young, nil, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	then := time.Now().Add(-behind - 24*time.Hour)
-	if err := os.Chtimes(young, then, then); err != nil {
-		t.Fatal(err)
-	}
-	install(t, h, scripts(t, "1.0"), "")
-	if _, err := os.Stat(young); err != nil {
-		t.Errorf("a version of the day before is gone: %v", err)
-	}
-}
-
-// What a shell says is in any language; its status is not.
-func TestInstallWhereTheShellRefuses(t *testing.T) {
-	for name, test := range map[string]struct {
-		said   string
-		status uint32
-		words  string
-	}{
-		"not executable": {"Keine Berechtigung", 126, "Keine Berechtigung"},
-		"not found":      {"nicht gefunden", 127, "ChrootDirectory"},
-		"csh":            {"/x: Permission denied.", 1, "Permission denied"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			h := newHost(t, func(o *sshtest.Options) {
-				o.Exec = func(ctx context.Context, s *sshtest.Session) sshtest.Exit {
-					if strings.HasSuffix(s.Command, " --version") {
-						return sshtest.Answer(test.said, test.status)(ctx, s)
-					}
-					return sshtest.Shell(ctx, s)
-				}
-			})
-			_, err := scripts(t, "1.0").Install(t.Context(), h.conn, deploytest.Native(), "here")
-			wantFailure(t, err, failure.Deploy, failure.NoExec, test.words)
-		})
-	}
-}
-
-// OpenSSH's SFTP server says that it can't write, and not why: the host's dd does.
-func TestInstallBeyondAQuota(t *testing.T) {
-	for name, test := range map[string]struct {
-		says string // the host's dd
-		kind failure.Kind
-		word string
-	}{
-		"quota":     {"dd: error writing 'x': Disk quota exceeded", failure.Quota, "quota"},
-		"full":      {"dd: error writing 'x': No space left on device", failure.DiskFull, "no space"},
-		"no reason": {"0+0 records in", failure.FileFailed, "SSH_FX_FAILURE"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			programs := t.TempDir()
-			dd := "#!/bin/sh\necho \"$LC_ALL: " + test.says + "\" >&2\nexit 1\n"
-			if err := os.WriteFile(filepath.Join(programs, "dd"), []byte(dd), 0o700); err != nil {
-				t.Fatal(err)
-			}
-			h := newHost(t, func(o *sshtest.Options) {
-				o.Env = []string{"PATH=" + programs + ":" + os.Getenv("PATH")}
-				o.SFTP = sshtest.WithoutWriting
-			})
-			_, err := scripts(t, "1.0").Install(t.Context(), h.conn, deploytest.Native(), "here")
-			wantFailure(t, err, failure.Deploy, test.kind, test.word)
-			asked := slices.ContainsFunc(h.ran(), func(command string) bool { return strings.HasPrefix(command, "env LC_ALL=C dd ") })
-			if !asked {
-				t.Error("dd was not asked")
-			}
-		})
-	}
-}
-
-func TestInstallQuarantined(t *testing.T) {
-	h := newHost(t, func(o *sshtest.Options) {
-		o.Exec = func(ctx context.Context, s *sshtest.Session) sshtest.Exit {
-			if command, ok := strings.CutSuffix(s.Command, " --version"); ok {
-				_ = os.Remove(command)
-			}
-			return sshtest.Shell(ctx, s)
-		}
-	})
-	_, err := scripts(t, "1.0").Install(t.Context(), h.conn, deploytest.Native(), "")
-	wantFailure(t, err, failure.Deploy, failure.Vanished, "disappeared", "allow the program with the SHA-256")
-}
-
-// A client for another machine is refused by the kernel, and taken away again.
-func TestInstallForAnotherMachine(t *testing.T) {
-	h := newHost(t, nil)
-	alien := "\x7fELF\x02\x01\x01" + strings.Repeat("\x00", 11) + "\xff\xff" + strings.Repeat("\x00", 100)
-	clients := deploytest.Set(t, "1.0", map[deploy.Platform]string{deploytest.Native(): alien})
-	_, err := clients.Install(t.Context(), h.conn, deploytest.Native(), "")
-	wantFailure(t, err, failure.Deploy, failure.WrongPlatform, "Exec format error", "uname -sm")
-	if left := files(t, h.cache()); len(left) != 0 {
-		t.Errorf("%q stays on the host", left)
-	}
-}
-
-func TestInstallOfAClientThatFails(t *testing.T) {
-	h := newHost(t, nil)
-	broken := deploytest.Set(t, "1.0", map[deploy.Platform]string{deploytest.Native(): "#!/bin/sh\necho no luck >&2\nexit 3\n"})
-	_, err := broken.Install(t.Context(), h.conn, deploytest.Native(), "here")
-	wantFailure(t, err, failure.Deploy, failure.ClientFailed, "no luck", "exit status 3", "--version")
-
-	killed := deploytest.Set(t, "1.0", map[deploy.Platform]string{deploytest.Native(): "#!/bin/sh\nkill -9 $$\n"})
-	_, err = killed.Install(t.Context(), h.conn, deploytest.Native(), "here")
-	wantFailure(t, err, failure.Deploy, failure.ClientCrashed, "signal 9", "system log")
-
-	silent := deploytest.Set(t, "1.0", map[deploy.Platform]string{deploytest.Native(): "#!/bin/sh\necho 2.0\n"})
-	_, err = silent.Install(t.Context(), h.conn, deploytest.Native(), "here")
-	wantFailure(t, err, failure.Deploy, failure.ClientFailed, "2.0")
 }
 
 // Some hosts print on every login: none of the questions may be confused by it.

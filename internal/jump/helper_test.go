@@ -16,6 +16,7 @@ import (
 	"muster/internal/failure"
 	"muster/internal/jump"
 	"muster/internal/remote"
+	"muster/internal/sshtest"
 	"muster/internal/testserver"
 )
 
@@ -160,4 +161,27 @@ func newSince(before map[string]string) string {
 		}
 	}
 	return left.String()
+}
+
+// knownLines returns host keys from the lines of a known_hosts file.
+func knownLines(t testing.TB, lines string) *remote.HostKeys {
+	t.Helper()
+	path := t.TempDir() + "/known_hosts"
+	if err := os.WriteFile(path, []byte(lines), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	keys, err := remote.LoadHostKeys(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return keys
+}
+
+func newKey(t testing.TB) ssh.Signer {
+	t.Helper()
+	key, err := sshtest.NewKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
 }

@@ -15,13 +15,16 @@ import (
 )
 
 // The files in which JetStream keeps what a stream is: its configuration, the checksum of that, and its messages. See
-// server/filestore.go of nats-server, which writes them in this order: a stream's folders, then, when it is made or changed,
-// the configuration, and the checksum after that.
+// server/filestore.go of nats-server, which writes them in this order: a stream's folders, its key and an empty block; then, when
+// it is made or changed, the configuration, and the checksum after that.
 const (
-	streamsFolder = "jetstream/$G/streams"
+	storeFolder   = "jetstream" // with a folder for each account
+	streamsFolder = storeFolder + "/$G/streams"
 	metaFile      = "meta.inf"
 	sumFile       = "meta.sum"
-	blocks        = "msgs/*.blk"
+	keySuffix     = ".key" // of a stream, and of each block of its messages: made before there is anything to encrypt
+	partSuffix    = ".tmp" // of a file that is renamed when it is whole
+	trialPrefix   = "_test_"
 )
 
 // mend finishes what a killed process, or a full disk, has left half done when JetStream made or changed a stream: a stream
@@ -30,8 +33,11 @@ const (
 //
 // The checksum can be made anew since nothing depends on it: the configuration is encrypted and authenticated, so one that is
 // damaged is not read whatever its checksum says. A stream that has no configuration yet was never used: it is removed, unless
-// there are messages in it all the same, which is for people to look at.
+// something says that it was all the same, which is for people to look at.
 func mend(folder string, log *slog.Logger) error {
+	if err := removeTrials(filepath.Join(folder, storeFolder)); err != nil {
+		return err
+	}
 	streams := filepath.Join(folder, filepath.FromSlash(streamsFolder))
 	entries, err := os.ReadDir(streams)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -71,23 +77,52 @@ func mendStream(folder string, log *slog.Logger) error {
 	return writeWhole(filepath.Join(folder, sumFile), want)
 }
 
-// removeUnused removes a stream that was being made for the first time, of which nobody was told that it is there.
-func removeUnused(folder string, log *slog.Logger) error {
-	files, err := filepath.Glob(filepath.Join(folder, filepath.FromSlash(blocks)))
-	if err != nil {
+// removeTrials removes the empty files that JetStream makes at each start to see whether it can write, and removes at once. One
+// that is left it takes for an account that it does not know.
+func removeTrials(store string) error {
+	entries, err := os.ReadDir(store)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	for _, file := range files {
-		info, err := os.Stat(file)
+	for _, e := range entries {
+		if !e.Type().IsRegular() || !strings.HasPrefix(e.Name(), trialPrefix) {
+			continue
+		}
+		info, err := e.Info()
+		if err == nil && info.Size() == 0 {
+			err = os.Remove(filepath.Join(store, e.Name()))
+		}
 		if err != nil {
 			return err
 		}
-		if info.Size() > 0 {
-			return nil // JetStream says that it can't be read
-		}
+	}
+	return nil
+}
+
+// removeUnused removes a stream that was being made for the first time, of which nobody was told that it is there.
+func removeUnused(folder string, log *slog.Logger) error {
+	used, err := isUsed(folder)
+	if err != nil || used {
+		return err // of one that is used JetStream says that it can't be read
 	}
 	log.Warn("the queue's folder was left while a stream of it was being made: it is made anew")
 	return os.RemoveAll(folder)
+}
+
+// isUsed tells whether a stream's folder holds anything that is not there before its configuration is: messages, what is known
+// of those that were deleted, or a checksum.
+func isUsed(folder string) (used bool, err error) {
+	err = filepath.WalkDir(folder, func(_ string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() || strings.HasSuffix(e.Name(), keySuffix) || strings.HasSuffix(e.Name(), partSuffix) {
+			return err
+		}
+		info, err := e.Info()
+		if err == nil && info.Size() > 0 {
+			used, err = true, fs.SkipAll
+		}
+		return err
+	})
+	return used, err
 }
 
 // checksum returns what JetStream writes beside the configuration of a stream: the HighwayHash of 64 bits, in hexadecimal

@@ -2,9 +2,12 @@ package queue_test
 
 import (
 	"bytes"
+	"errors"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -108,7 +111,9 @@ func TestAStreamThatWasHalfChanged(t *testing.T) {
 // A stream that was being made for the first time has nothing in it, however far that went.
 func TestAStreamThatWasHalfMade(t *testing.T) {
 	for name, files := range map[string][]string{
-		"a folder": nil, "folders": {"msgs/", "obs/"}, "folders, a key and an empty block": {"msgs/", "obs/", "meta.key", "msgs/1.blk"},
+		"a folder": nil, "folders": {"_test_1", "msgs/", "obs/"},
+		"folders, keys and an empty block": {"msgs/", "obs/", "meta.key", "msgs/1.blk", "msgs/1.key"},
+		"a configuration in parts":         {"msgs/", "obs/", "meta.key", "msgs/1.blk", "msgs/1.key", "meta.inf.tmp"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := options(t)
@@ -120,7 +125,11 @@ func TestAStreamThatWasHalfMade(t *testing.T) {
 				if file == "" || strings.HasSuffix(file, "/") {
 					err = os.Mkdir(path, 0o700)
 				} else {
-					err = os.WriteFile(path, nil, 0o600)
+					var content []byte
+					if !strings.HasSuffix(file, ".blk") && file != "_test_1" {
+						content = []byte("a part")
+					}
+					err = os.WriteFile(path, content, 0o600)
 				}
 				if err != nil {
 					t.Fatal(err)
@@ -132,6 +141,55 @@ func TestAStreamThatWasHalfMade(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// A stream of which everything was read has no messages, and what is known of it nowhere else: how far it was numbered.
+func TestAnEmptyStreamWithoutConfigurationIsNotTakenForAnUnusedOne(t *testing.T) {
+	o := options(t)
+	filled(t, o)
+	folder := filepath.Join(o.Folder, "jetstream", "$G", "streams", "MUSTER")
+	blocks, err := filepath.Glob(filepath.Join(folder, "msgs", "*.blk"))
+	if err != nil || len(blocks) == 0 {
+		t.Fatalf("no blocks (%v)", err)
+	}
+	for _, block := range blocks {
+		if err := os.Truncate(block, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Remove(filepath.Join(folder, "meta.inf")); err != nil {
+		t.Fatal(err)
+	}
+	if q, err := queue.Open(t.Context(), o); err == nil {
+		q.Close()
+		t.Error("a stream that was used is made anew")
+	}
+}
+
+// At each start JetStream makes a file to see whether it can write, and removes it. One that a killed process left keeps no
+// other from starting; what is not JetStream's is left alone.
+func TestAFileThatTriedTheDisk(t *testing.T) {
+	o := options(t)
+	filled(t, o)
+	file := filepath.Join(o.Folder, "jetstream", "_test_3260783629")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	complete(t, o, "store")
+	if _, err := os.Stat(file); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("it is still there (%v)", err)
+	}
+	if err := os.WriteFile(file, []byte("somebody's"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if q, err := queue.Open(t.Context(), o); err == nil {
+		q.Close()
+	} else if !strings.Contains(err.Error(), filepath.Base(file)) {
+		t.Errorf("the error does not name it: %v", err)
+	}
+	if content, err := os.ReadFile(file); err != nil || string(content) != "somebody's" {
+		t.Errorf("a file of somebody else is %q (%v)", content, err)
 	}
 }
 
@@ -148,9 +206,16 @@ func TestAStreamThatIsDamaged(t *testing.T) {
 			return os.WriteFile(file, content, 0o600)
 		},
 		"no configuration, and messages": func(folder string) error { return os.Remove(filepath.Join(folder, "meta.inf")) },
+		"no configuration nor checksum, and messages": func(folder string) error {
+			return errors.Join(os.Remove(filepath.Join(folder, "meta.inf")), os.Remove(filepath.Join(folder, "meta.sum")))
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := options(t)
+			o.Folder = filepath.Join(t.TempDir(), "[data] of *", "queue") // which is no pattern
+			if runtime.GOOS == "windows" {
+				o.Folder = filepath.Join(t.TempDir(), "[data] of all", "queue")
+			}
 			filled(t, o)
 			folder := filepath.Join(o.Folder, "jetstream", "$G", "streams", "MUSTER")
 			if err := spoil(folder); err != nil {
@@ -164,7 +229,7 @@ func TestAStreamThatIsDamaged(t *testing.T) {
 					t.Errorf("the error does not name the stream: %v", err)
 				}
 			}
-			if blocks, err := filepath.Glob(filepath.Join(folder, "msgs", "*.blk")); err != nil || len(blocks) == 0 {
+			if info, err := os.Stat(filepath.Join(folder, "msgs", "1.blk")); err != nil || info.Size() == 0 {
 				t.Errorf("the messages are gone (%v)", err)
 			}
 		})

@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -259,16 +260,24 @@ func (s *Sshd) start() (listens bool, err error) {
 	}
 	command := s.command()
 	command.Stderr = log.writer
-	if err := command.Start(); err != nil {
-		log.close()
-		return false, err
-	}
-	ended := make(chan struct{})
+	started, ended := make(chan error), make(chan struct{})
 	go func() {
 		defer close(ended)
-		_ = command.Wait()
+		// It dies with the thread that has started it, where it dies with this process. So that thread is kept: a goroutine of a
+		// test may end one (see runtime.LockOSThread).
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := command.Start()
+		started <- err
+		if err == nil {
+			_ = command.Wait()
+		}
 		log.close()
 	}()
+	if err := <-started; err != nil {
+		<-ended
+		return false, err
+	}
 	stop := func() {
 		_ = command.Process.Kill()
 		<-ended

@@ -3,6 +3,7 @@ package testserver
 import (
 	"os"
 	"os/exec"
+	"runtime"
 	"syscall"
 )
 
@@ -43,11 +44,13 @@ func canIsolate() bool {
 	}
 	trial := exec.Command("/bin/sh", "-c", "mount --make-rprivate / && mount -t proc proc /proc")
 	trial.SysProcAttr = namespaces()
+	runtime.LockOSThread() // with which it would die
+	defer runtime.UnlockOSThread()
 	return trial.Run() == nil
 }
 
 // isolate returns a command that runs in namespaces of its own. Killing it kills all that runs there, and it dies with
-// this process.
+// this process, or the thread of it that starts the command.
 func isolate(folder, program string, args ...string) *exec.Cmd {
 	command := exec.Command("/bin/sh", append([]string{"-c", setUp, "sh", folder, program}, args...)...)
 	command.SysProcAttr = namespaces()

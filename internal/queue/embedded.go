@@ -28,6 +28,10 @@ func embed(ctx context.Context, o Options) (*link, error) {
 	if err := mend(o.Folder, o.Logger); err != nil {
 		return nil, err
 	}
+	streams, err := vet(o.Folder)
+	if err != nil {
+		return nil, err
+	}
 	s, err := server.NewServer(&server.Options{
 		ServerName:             "muster",
 		DontListen:             true,
@@ -63,7 +67,7 @@ func embed(ctx context.Context, o Options) (*link, error) {
 		s.Shutdown()
 		s.WaitForShutdown()
 	}
-	if err := ready(ctx, s); err != nil {
+	if err := errors.Join(ready(ctx, s), lost(o.Folder, streams)); err != nil {
 		l.end()
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -23,6 +24,8 @@ const (
 	metaFile      = "meta.inf"
 	sumFile       = "meta.sum"
 	keySuffix     = ".key" // of a stream, and of each block of its messages: made before there is anything to encrypt
+	blocksFolder  = "msgs"
+	blockSuffix   = ".blk"
 	partSuffix    = ".tmp" // of a file that is renamed when it is whole
 	trialPrefix   = "_test_"
 )
@@ -58,6 +61,9 @@ func mend(folder string, log *slog.Logger) error {
 }
 
 func mendStream(folder string, log *slog.Logger) error {
+	if err := removeKeyless(filepath.Join(folder, blocksFolder), log); err != nil {
+		return err
+	}
 	meta, err := os.ReadFile(filepath.Join(folder, metaFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return removeUnused(folder, log)
@@ -93,6 +99,38 @@ func removeTrials(store string) error {
 			err = os.Remove(filepath.Join(store, e.Name()))
 		}
 		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// removeKeyless removes blocks of messages that were begun, and nothing was written to. JetStream makes a block's file and then
+// its key. It takes a block without a key for damage, and deletes the whole stream.
+func removeKeyless(blocks string, log *slog.Logger) error {
+	entries, err := os.ReadDir(blocks)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	for _, e := range entries {
+		number, isBlock := strings.CutSuffix(e.Name(), blockSuffix)
+		if !isBlock {
+			continue
+		}
+		if _, err := os.Stat(filepath.Join(blocks, number+keySuffix)); !errors.Is(err, fs.ErrNotExist) {
+			continue // what can't be opened vet finds
+		}
+		info, err := e.Info()
+		if err != nil {
+			return err
+		}
+		file := filepath.Join(blocks, e.Name())
+		if info.Size() > 0 {
+			return fmt.Errorf("%s has no key, without which nobody can read it: put %s back, or move the queue's folder away and lose "+
+				"what is in it", file, number+keySuffix)
+		}
+		log.Warn("the queue's folder was left while a block of messages was begun: it is begun anew", "file", e.Name())
+		if err := os.Remove(file); err != nil {
 			return err
 		}
 	}

@@ -144,6 +144,24 @@ func TestAStreamThatWasHalfMade(t *testing.T) {
 	}
 }
 
+// A block of messages is made, and then its key: a process that is killed in between loses nothing.
+func TestABlockThatWasBegun(t *testing.T) {
+	for _, stream := range []string{"MUSTER", "MUSTER_TABLE_mails"} {
+		for _, rest := range [][]string{nil, {"msgs/2.key.tmp"}} {
+			o := options(t)
+			filled(t, o)
+			folder := filepath.Join(o.Folder, "jetstream", "$G", "streams", stream)
+			for _, name := range append(rest, "msgs/2.blk") {
+				if err := os.WriteFile(filepath.Join(folder, filepath.FromSlash(name)), nil, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			complete(t, o, "store")
+			complete(t, o, "alert")
+		}
+	}
+}
+
 // A stream of which everything was read has no messages, and what is known of it nowhere else: how far it was numbered.
 func TestAnEmptyStreamWithoutConfigurationIsNotTakenForAnUnusedOne(t *testing.T) {
 	o := options(t)
@@ -205,6 +223,7 @@ func TestAStreamThatIsDamaged(t *testing.T) {
 			content[len(content)/2] ^= 1
 			return os.WriteFile(file, content, 0o600)
 		},
+		"no key of a block":              func(folder string) error { return os.Remove(filepath.Join(folder, "msgs", "1.key")) },
 		"no configuration, and messages": func(folder string) error { return os.Remove(filepath.Join(folder, "meta.inf")) },
 		"no configuration nor checksum, and messages": func(folder string) error {
 			return errors.Join(os.Remove(filepath.Join(folder, "meta.inf")), os.Remove(filepath.Join(folder, "meta.sum")))

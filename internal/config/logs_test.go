@@ -110,6 +110,20 @@ func TestLimitsForSeveralGroups(t *testing.T) {
 	}
 }
 
+// Two files whose names differ in one letter's case are two; on Windows they are one.
+func TestLimitsOfFilesThatDifferInCase(t *testing.T) {
+	c := parsed(t, muster(`<limit log="file:/log/a" above="1" for="1m"/><limit log="file:/log/A" above="2" for="1m"/>
+		<limit log="file:c:\log\a" above="3" for="1m"/>
+		<host name="h" address="a" key="k"><logs channel="file:/log/a"/><logs channel="file:/log/A"/></host>
+		<host name="w" address="b" key="k"><logs channel="file:C:\log\a"/><limit log="file:C:\LOG\A" above="none"/></host>`))
+	if got, want := c.host(t, "h").logTexts(), "file:/log/a; file:/log/A; file:/log/a > 1 in 1m0s; file:/log/A > 2 in 1m0s"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	if got, want := c.host(t, "w").logTexts(), `file:C:\log\a`; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
 // TestLimitsOnLogons are inherited by what they select, and hold where a host brings home such logons.
 func TestLimitsOnLogons(t *testing.T) {
 	c := parsed(t, muster(`<limit log="Security" logon="failed" above="10" for="10m"/><limit log="journal" logon="failed" above="10" for="10m"/>

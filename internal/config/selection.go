@@ -42,8 +42,10 @@ func selection(channel, logon string, f report.Filter) string {
 	return text
 }
 
-// key tells selections apart.
-func (r *Records) key() string { return strings.ToLower(r.Selection()) }
+// key tells selections apart. All but the path of a file may be written in upper or lower case.
+func (r *Records) key() string {
+	return ChannelKey(r.Channel) + strings.ToLower(strings.TrimPrefix(r.Selection(), r.Channel))
+}
 
 // filterOf returns the filter that attributes make, of those that are not wrong.
 func filterOf(e report.Events, k *kinds) report.Filter {

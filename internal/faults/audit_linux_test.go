@@ -47,13 +47,19 @@ func (b *bench) audit(ctx context.Context, gauges []faults.Gauge) ([]faults.Bala
 	return balances, nil
 }
 
-// books looks at the hosts, and returns the books of all that was read.
-func (b *bench) books(journal faults.Journal, stored rows, letters []faults.Letter, gauges []faults.Gauge) ([]faults.Book, error) {
+// known is what is known of the server's clock, until now.
+func (b *bench) known() faults.Clock {
 	b.mu.Lock()
+	defer b.mu.Unlock()
 	clock := b.span
 	clock.Run.To = time.Now().Add(time.Minute)
 	clock.Jumps = slices.Clone(b.span.Jumps)
-	b.mu.Unlock()
+	return clock
+}
+
+// books looks at the hosts, and returns the books of all that was read.
+func (b *bench) books(journal faults.Journal, stored rows, letters []faults.Letter, gauges []faults.Gauge) ([]faults.Book, error) {
+	clock := b.known()
 	visits := faults.Visits{Acks: journal.Acks, Rows: stored.visits, Alone: stored.alone, Handed: make(map[string]int)}
 	remains := faults.Remains{Hosts: len(b.hosts)}
 	records := faults.Records{

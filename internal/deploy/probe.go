@@ -15,6 +15,9 @@ const (
 	statusNotFound      = 127
 )
 
+// statusNoCommand is the one by which cmd.exe says that it did not run a command (MSG_DIR_BAD_COMMAND_OR_FILE).
+const statusNoCommand = 9009
+
 // probe runs the client once, to print its version, and returns the command that did it.
 func (i *installation) probe(ctx context.Context, p place) (string, *failure.Error) {
 	var telling remote.Result // the answer that says most of why it does not run

@@ -53,7 +53,7 @@ func Refusal(status int, said string) failure.Kind {
 		return failure.WrongPlatform
 	case status == statusNotExecutable, has("permission denied"), has("unable to execute"):
 		return failure.NoExec
-	case status == statusNotFound, has("command not found"), // the words are sudo's and csh's
+	case status == statusNotFound, status == statusNoCommand, has("command not found"), // the words are sudo's and csh's
 		has("is not recognized as"), has("the system cannot find the path"): // cmd.exe and PowerShell
 		return failure.ClientMissing
 	}

@@ -50,6 +50,7 @@ func TestRefusal(t *testing.T) {
 		{1, "/opt/client: Command not found.", failure.ClientMissing},
 		{1, "sudo: /opt/client: command not found", failure.ClientMissing},
 		{1, `'C:\x.exe' is not recognized as an internal or external command,`, failure.ClientMissing},
+		{9009, `Can't recognize 'x.exe' as an internal or external command, or batch script.`, failure.ClientMissing},
 		{1, "The system cannot find the path specified.", failure.ClientMissing},
 		{126, "sh: 1: /opt/client: Permission denied", failure.NoExec},
 		{126, "sh: 1: /opt/client: Keine Berechtigung", failure.NoExec},

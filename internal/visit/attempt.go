@@ -101,8 +101,9 @@ func (a *attempt) connect(ctx context.Context) (err error) {
 }
 
 // collect runs the client for the first part and fetches what it has sealed. If it is gone from where it is remembered to be, it is deployed
-// again, once. If it is gone from where it was just deployed, that is the failure. One that is installed is run where the
-// configuration says, and nothing is asked of the host before.
+// again, once. If it is gone from where it was just deployed, that is the failure; if it is there, and only the host did not find
+// or open it, as where a virus scanner still looks at a new file, it is run again, once. One that is installed is run where
+// the configuration says, and nothing is asked of the host before.
 func (a *attempt) collect(ctx context.Context) (_ *parcel, err error) {
 	if a.host.Client != "" {
 		if a.known.installed, err = deploy.Standing(a.host.Client); err != nil {
@@ -124,7 +125,17 @@ func (a *attempt) collect(ctx context.Context) (_ *parcel, err error) {
 	if hasEnded(err) {
 		err = a.lookFor(ctx, err)
 	}
+	if isUnrun(err) {
+		a.log.Info("the client is there, and the host did not find it: running it again", "err", a.secret.cover(err))
+		return a.fetch(ctx, a.request(ctx, 0))
+	}
 	return parcel, err
+}
+
+// isUnrun tells whether err is that of a client that never ran, as far as the host says.
+func isUnrun(err error) bool {
+	var none *noReport
+	return errors.As(err, &none) && none.unrun
 }
 
 // hasEnded tells whether err is that of a client that ended by itself: it might be that it was not there.

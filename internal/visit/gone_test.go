@@ -44,3 +44,40 @@ func TestTheClientDisappearsAgain(t *testing.T) {
 	}
 	f.wantNothingLeft(t)
 }
+
+// TestTheClientIsThereAllTheSame has a host that does not find, or open, a client that it has just checked, but does a moment
+// later. One that never does is not tried for ever.
+func TestTheClientIsThereAllTheSame(t *testing.T) {
+	for name, test := range map[string]struct {
+		refusals int
+		words    string
+		status   uint32
+		ran      string
+	}{
+		"of a shell": {1, "sh: 1: not found", 127, "uname probe client client"},
+		"of cmd.exe": {1, "Can't recognize it as an internal or external command, or batch script.", 9009, "uname probe client client"},
+		"for ever":   {9, "sh: 1: not found", 127, "uname probe client client"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFake(t, nil)
+			refusals := 0
+			f.becomes(func(ctx context.Context, s *sshtest.Session) sshtest.Exit {
+				if refusals++; refusals <= test.refusals {
+					_, _ = s.Stderr.Write([]byte(test.words + "\n"))
+					return sshtest.Exit{Status: test.status}
+				}
+				return reporting(nil)(ctx, s)
+			})
+			v := f.visitor().Visit(t.Context(), f.host(t), sweep)
+			if test.refusals == 1 {
+				wantReport(t, v)
+			} else {
+				wantFailure(t, v, failure.Run, failure.ClientFailed, "exit status 127", "not found")
+			}
+			if got := commandsOf(f.ran()); got != test.ran {
+				t.Errorf("it ran %q", got)
+			}
+			f.wantNothingLeft(t)
+		})
+	}
+}

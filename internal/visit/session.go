@@ -26,6 +26,7 @@ type session struct {
 type noReport struct {
 	kind   failure.Kind
 	ended  bool // by itself: it might be that it was not there
+	unrun  bool // it never ran: a shell said that it did not find it
 	text   string
 	advice string
 	cause  error

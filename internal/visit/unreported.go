@@ -54,6 +54,8 @@ func (s *session) unreported(status int, none *report.NoReportError) *noReport {
 		e.kind, e.ended, e.advice, what = failure.SudoRefused, false, adviseNoSudo, "there is no sudo (exit status %d)"
 	case s.sudo || s.installed:
 		what = s.refused(e, status, said, what)
+	default:
+		e.unrun = deploy.Refusal(status, said) == failure.ClientMissing
 	}
 	e.text = fmt.Sprintf(what, status) + s.words.last()
 	if status == 0 && len(none.Noise) > 0 {

@@ -216,6 +216,7 @@ func testRecords(t *testing.T, w *windows) {
 		t.Fatal(err)
 	}
 	copyFolder(t, before, filepath.Join(f.folder, "data"))
+	w.logs.forgetOpen(t) // of here on no visit is killed
 	f.killed(t, 0)
 	f.wantStored(t, events)
 

@@ -46,12 +46,13 @@ func LineOf(message string) int {
 
 // GapRow is a gap as it is stored.
 type GapRow struct {
-	Host         string
-	Epoch, First int64
+	Host               string
+	Epoch, First, Last int64 // Last is 0 where it is not known: the gap goes to the end of its epoch
 }
 
 // Records is the book of the log records: every line that a host wrote is stored once, but those that it destroyed before
-// they were read, and these are a gap. There is one exception, which is noted: a file that came and was cleared between two
+// they were read, and these are a gap. A gap may hold lines that are stored: a server that was killed had handed them over, and
+// the next one, which did not know that, found them gone. There is one exception, which is noted: a file that came and was cleared between two
 // visits, so that nobody knows of it. Whether a visit saw it the book can't tell: it takes each of which nothing was read for
 // one. Hosts number their lines from 1 on; the numbers of epochs grow.
 type Records struct {
@@ -96,24 +97,24 @@ func (b Records) host(l *ledger, host string) {
 	})
 	// Between each two rows, before the first and after the last, there may be lines that are gone, and gaps.
 	before := RecordRow{}
+	justified := make(map[GapRow]bool)
 	for _, r := range append(rows, RecordRow{Epoch: 1<<63 - 1, Line: b.Written[host] + 1}) {
 		if r.Line == before.Line {
 			l.loss(LineTwice, "%s, line %d: records %d of epoch %d and %d of %d", host, r.Line, before.ID, before.Epoch, r.ID, r.Epoch)
 			continue
 		}
-		b.between(l, host, before, r)
+		b.between(l, host, before, r, justified)
 		before = r
+	}
+	for _, g := range b.Gaps {
+		if g.Host == host && !justified[g] {
+			l.loss(GapInvented, "%s, epoch %d, from record %d to %d", host, g.Epoch, g.First, g.Last)
+		}
 	}
 }
 
-// between looks at what there is between two rows that follow each other.
-func (b Records) between(l *ledger, host string, before, after RecordRow) {
-	gaps := 0
-	for _, g := range b.Gaps {
-		if g.Host == host && !earlier(g, before) && earlier(g, after) {
-			gaps++
-		}
-	}
+// between looks at what there is between two rows that follow each other, and notes the gaps that are there with reason.
+func (b Records) between(l *ledger, host string, before, after RecordRow, justified map[GapRow]bool) {
 	first, last := before.Line+1, after.Line-1
 	cleared := false // the log was, after the one row was read or might have been, and before the other was written
 	known := false   // and the file that was cleared is the one that holds the row
@@ -128,8 +129,12 @@ func (b Records) between(l *ledger, host string, before, after RecordRow) {
 			destroyed[line-first] = true
 		}
 	}
-	if gaps > 0 && !cleared {
-		l.loss(GapInvented, "%s, between lines %d and %d: %d gaps", host, before.Line, after.Line, gaps)
+	gaps := 0
+	for _, g := range b.Gaps {
+		if g.Host == host && g.reaches(before, after) {
+			gaps++
+			justified[g] = justified[g] || cleared
+		}
 	}
 	switch at := slices.Index(destroyed, false); {
 	case last < first:
@@ -140,6 +145,14 @@ func (b Records) between(l *ledger, host string, before, after RecordRow) {
 	case gaps == 0:
 		l.loss(LineLost, "%s, lines %d to %d, which were cleared", host, first, last)
 	}
+}
+
+// reaches reports whether some of a gap is between two rows that follow each other.
+func (g GapRow) reaches(before, after RecordRow) bool {
+	if !earlier(g, before) {
+		return earlier(g, after)
+	}
+	return g.Epoch == before.Epoch && (g.Last == 0 || g.Last > before.ID)
 }
 
 // earlier reports whether a gap is before a row.

@@ -14,7 +14,7 @@ func records() faults.Records {
 			{"a", 1, 1, 1}, {"a", 1, 20, 2}, {"a", 1, 40, 3}, {"a", 2, 1, 4},
 			{"a", 3, 1, 7}, {"a", 3, 20, 8}, {"a", 4, 1, 9}, {"a", 4, 20, 10},
 		},
-		Gaps:    []faults.GapRow{{"a", 2, 20}, {"a", 3, 40}},
+		Gaps:    []faults.GapRow{{"a", 2, 20, 0}, {"a", 3, 40, 0}},
 		Written: map[string]int{"a": 10, "b": 0},
 		Cleared: map[string][]faults.Lines{"a": {{4, 6}, {7, 8}}},
 	}
@@ -39,7 +39,15 @@ func TestRecords(t *testing.T) {
 		"a gap is lost":                {func(b *faults.Records) { b.Gaps = b.Gaps[1:] }, []string{faults.LineLost}},
 		"a gap of nothing":             {func(b *faults.Records) { b.Gaps = b.Gaps[:1] }, nil},
 		"a gap elsewhere":              {func(b *faults.Records) { b.Gaps[0].Epoch = 1 }, []string{faults.LineLost, faults.GapInvented}},
-		"a gap too many":               {func(b *faults.Records) { b.Gaps = append(b.Gaps, faults.GapRow{"a", 4, 2}) }, []string{faults.GapInvented}},
+		"stored by a killed server, and gone for the next": {func(b *faults.Records) {
+			b.Rows = append(b.Rows[:4:4], faults.RecordRow{"a", 2, 20, 5}, b.Rows[4], b.Rows[5], b.Rows[6], b.Rows[7])
+			b.Gaps[0].First = 1
+		}, nil},
+		"a gap that ends before what is gone": {func(b *faults.Records) {
+			b.Rows = append(b.Rows[:4:4], faults.RecordRow{"a", 2, 20, 5}, b.Rows[4], b.Rows[5], b.Rows[6], b.Rows[7])
+			b.Gaps[0].First, b.Gaps[0].Last = 1, 19
+		}, []string{faults.LineLost, faults.GapInvented}},
+		"a gap too many": {func(b *faults.Records) { b.Gaps = append(b.Gaps, faults.GapRow{"a", 4, 2, 0}) }, []string{faults.GapInvented}},
 		"twice": {func(b *faults.Records) {
 			b.Rows = append(b.Rows, faults.RecordRow{"a", 5, 1, 2})
 		}, []string{faults.LineTwice}},

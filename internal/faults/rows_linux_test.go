@@ -121,9 +121,9 @@ func (r *rows) readRecords(ctx context.Context, tx *sql.Tx) error {
 	if err != nil {
 		return err
 	}
-	return scan(ctx, tx, `SELECT host, epoch, first_id FROM log_gaps`, func(q *sql.Rows) error {
+	return scan(ctx, tx, `SELECT host, epoch, first_id, coalesce(last_id, 0) FROM log_gaps`, func(q *sql.Rows) error {
 		var gap faults.GapRow
-		err := q.Scan(&gap.Host, &gap.Epoch, &gap.First)
+		err := q.Scan(&gap.Host, &gap.Epoch, &gap.First, &gap.Last)
 		r.gaps = append(r.gaps, gap)
 		return err
 	})

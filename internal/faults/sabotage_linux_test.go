@@ -95,8 +95,8 @@ func (b *bench) acts() []act {
 			`UPDATE logs SET message = 'record number 1000000' WHERE host = 'h3' ORDER BY id LIMIT 1`)},
 		{"gaps are not stored", []string{faults.LineLost}, b.execute(`DELETE FROM log_gaps`)},
 		{"a gap is invented", []string{faults.GapInvented}, b.execute(
-			`INSERT INTO log_gaps (id, host, channel, epoch, first_id, possible, reason, found, sweep_time)
-			SELECT id + 1000000, host, channel, epoch, record_id + 1, 0, 'none', time, sweep_time FROM logs WHERE host = 'h1' ORDER BY id LIMIT 1`)},
+			`INSERT INTO log_gaps (id, host, channel, epoch, first_id, last_id, possible, reason, found, sweep_time)
+			SELECT id + 1000000, host, channel, epoch, record_id + 1, record_id + 1, 0, 'none', time, sweep_time FROM logs WHERE host = 'h1' ORDER BY id LIMIT 1`)},
 		{"a lie is believed", []string{faults.Believed}, b.execute(
 			`UPDATE visits SET outcome = 'ok' WHERE outcome = 'failed' AND host = 'liar' ORDER BY sweep_time DESC LIMIT 1`)},
 	}

@@ -158,7 +158,8 @@ func (b *bench) execute(statement string, values ...any) func(context.Context) e
 // toHost begins regular expressions that find something in mails to the receivers of hosts.
 const toHost = `(?s)\nTo: <h\d+@.*`
 
-// spoilMail does something with the last mail that a regular expression finds something in.
+// spoilMail does something with the last mail that a regular expression finds something in, of those that came once: of a mail
+// that came twice the books read the other copy.
 func (b *bench) spoilMail(wanted string, do func(path string, raw []byte) error) func(context.Context) error {
 	return func(context.Context) error {
 		files, err := filepath.Glob(filepath.Join(b.smtp.Folder(), "mail/new/*"))
@@ -166,17 +167,26 @@ func (b *bench) spoilMail(wanted string, do func(path string, raw []byte) error)
 			return err
 		}
 		slices.Sort(files)
-		for _, path := range slices.Backward(files) {
-			raw, err := os.ReadFile(path)
-			if err != nil {
+		mails, came := make([][]byte, len(files)), make(map[string]int)
+		for i, path := range files {
+			if mails[i], err = os.ReadFile(path); err != nil {
 				return err
 			}
-			if regexp.MustCompile(wanted).Match(raw) {
-				return do(path, raw)
+			came[messageID(mails[i])]++
+		}
+		for i, raw := range slices.Backward(mails) {
+			if came[messageID(raw)] == 1 && regexp.MustCompile(wanted).Match(raw) {
+				return do(files[i], raw)
 			}
 		}
-		return fmt.Errorf("no mail has %q", wanted)
+		return fmt.Errorf("no mail that came once has %q", wanted)
 	}
+}
+
+// messageID returns the line of a mail that names it, without what sendAgain puts there.
+func messageID(raw []byte) string {
+	id := regexp.MustCompile(`(?mi)^Message-ID:.*$`).Find(raw)
+	return string(regexp.MustCompile(`again-\d-`).ReplaceAll(id, nil))
 }
 
 // record is one in the text of a mail, not the first nine of a host: its row and, below, what it says.

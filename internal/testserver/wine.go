@@ -120,7 +120,7 @@ func (w *WinePrefix) Command(ctx context.Context, program string, arguments ...s
 // arguments are those of go test.
 func (w *WinePrefix) GoTest(t testing.TB, arguments ...string) {
 	t.Helper()
-	arguments = append([]string{"test", "-count=1", "-trimpath", "-exec", w.program, "-timeout", "2m"}, arguments...)
+	arguments = append([]string{"test", "-count=1", "-trimpath", "-exec", w.program, "-timeout", "10m"}, arguments...)
 	command := exec.CommandContext(t.Context(), "go", arguments...)
 	command.Env = append(append(os.Environ(), "GOOS=windows", "GOARCH=amd64", "CGO_ENABLED=0"), w.env...)
 	output, err := command.CombinedOutput()

@@ -70,23 +70,9 @@ func (t *logTable) channelCell(channel string) string {
 	return cut(shortChannel(printable(channel)), channelMost)
 }
 
-// shortChannel returns a channel as a table shows it: of a file's long path what is nearest to the file, which tells the most.
+// shortChannel returns a channel, or the name of a limit on its records, as a table shows it.
 func shortChannel(channel string) string {
-	path, isFile := strings.CutPrefix(channel, report.FileChannel)
-	if !isFile || lipgloss.Width(channel) <= channelMost {
-		return channel
-	}
-	shortest := channel
-	for i, r := range path {
-		if i == 0 || r != '/' && r != '\\' {
-			continue
-		}
-		shortest = report.FileChannel + "…" + path[i:]
-		if lipgloss.Width(shortest) <= channelMost {
-			break
-		}
-	}
-	return shortest
+	return report.ShortChannel(channel, channelMost, lipgloss.Width)
 }
 
 func (t *logTable) print(line *store.LogLine) error {

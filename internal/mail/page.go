@@ -159,25 +159,13 @@ func groupOf(i Item) group {
 	return group{Title: report.Visible(i.Statistic, maxName), Limit: report.Visible(i.Limit, maxName)}
 }
 
-// instanceOf returns an instance as a row shows it. Of a limit on a file's records the end says the most, the file's name and
-// which of its records: a long path is cut in front of that.
+// instanceOf returns an instance as a row shows it.
 func instanceOf(i Item) string {
-	name := report.Visible(i.Instance, 0)
-	path, isFile := strings.CutPrefix(name, report.FileChannel)
-	if i.Statistic != report.LogsMatches || !isFile || utf8.RuneCountInString(name) <= maxPath {
+	if i.Statistic != report.LogsMatches {
 		return report.Visible(i.Instance, maxName)
 	}
-	shortest := i.Instance
-	for at, r := range path {
-		if at == 0 || r != '/' && r != '\\' {
-			continue
-		}
-		shortest = report.FileChannel + "…" + path[at:]
-		if utf8.RuneCountInString(shortest) <= maxPath {
-			break
-		}
-	}
-	return report.Visible(shortest, maxName)
+	short := report.ShortChannel(report.Visible(i.Instance, 0), maxPath, utf8.RuneCountInString)
+	return report.Visible(short, maxName)
 }
 
 func rowOf(i Item, now time.Time) row {

@@ -67,7 +67,7 @@ func embed(ctx context.Context, o Options) (*link, error) {
 		s.Shutdown()
 		s.WaitForShutdown()
 	}
-	if err := errors.Join(ready(ctx, s), lost(o.Folder, streams)); err != nil {
+	if err := errors.Join(ready(ctx, s), lost(streams)); err != nil {
 		l.end()
 		return nil, err
 	}

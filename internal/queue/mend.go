@@ -41,23 +41,31 @@ func mend(folder string, log *slog.Logger) error {
 	if err := removeTrials(filepath.Join(folder, storeFolder)); err != nil {
 		return err
 	}
-	streams := filepath.Join(folder, filepath.FromSlash(streamsFolder))
-	entries, err := os.ReadDir(streams)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
+	streams, err := streamsIn(folder)
 	if err != nil {
 		return err
 	}
-	for _, e := range entries {
-		if !e.IsDir() || strings.HasPrefix(e.Name(), ".") { // which JetStream was deleting
-			continue
-		}
-		if err := mendStream(filepath.Join(streams, e.Name()), log.With("stream", e.Name())); err != nil {
+	for _, stream := range streams {
+		if err := mendStream(stream, log.With("stream", filepath.Base(stream))); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// streamsIn returns the folders of the streams in the queue's folder, but for those that JetStream was deleting.
+func streamsIn(folder string) (streams []string, err error) {
+	folder = filepath.Join(folder, filepath.FromSlash(streamsFolder))
+	entries, err := os.ReadDir(folder)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	for _, e := range entries {
+		if e.IsDir() && !strings.HasPrefix(e.Name(), ".") {
+			streams = append(streams, filepath.Join(folder, e.Name()))
+		}
+	}
+	return streams, nil
 }
 
 func mendStream(folder string, log *slog.Logger) error {

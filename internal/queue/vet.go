@@ -6,27 +6,20 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 )
 
 // vet returns an error where JetStream could not open a file of a stream, or write into a stream's folder. It is called while
-// JetStream does not run, and returns the names of the streams.
+// JetStream does not run, and returns the folders of the streams.
 //
 // JetStream deletes a stream, with all that waits in it, where anything fails while it reads that: one file that belongs to
 // another user, as after a command that root has run, is enough. So it is not started then.
 func vet(folder string) (streams []string, err error) {
-	folder = filepath.Join(folder, filepath.FromSlash(streamsFolder))
-	entries, err := os.ReadDir(folder)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if streams, err = streamsIn(folder); err != nil {
 		return nil, unopenable(err)
 	}
-	for _, e := range entries {
-		if !e.IsDir() || strings.HasPrefix(e.Name(), ".") { // which JetStream was deleting
-			continue
-		}
-		streams = append(streams, e.Name())
-		if err := vetStream(filepath.Join(folder, e.Name())); err != nil {
+	for _, stream := range streams {
+		if err := vetStream(stream); err != nil {
 			return nil, unopenable(err)
 		}
 	}
@@ -64,11 +57,13 @@ func unopenable(err error) error {
 }
 
 // lost returns an error where a stream is no longer there that was before JetStream began.
-func lost(folder string, streams []string) error {
-	gone := slices.DeleteFunc(slices.Clone(streams), func(name string) bool {
-		_, err := os.Stat(filepath.Join(folder, filepath.FromSlash(streamsFolder), name))
-		return !errors.Is(err, fs.ErrNotExist)
-	})
+func lost(streams []string) error {
+	var gone []string
+	for _, stream := range streams {
+		if _, err := os.Stat(stream); errors.Is(err, fs.ErrNotExist) {
+			gone = append(gone, filepath.Base(stream))
+		}
+	}
 	if len(gone) == 0 {
 		return nil
 	}

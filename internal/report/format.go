@@ -32,6 +32,27 @@ func FormatValue(value float64, unit string) string {
 	return decimal(value, 2) + " " + Visible(unit, 20)
 }
 
+// ShortChannel returns a channel, or a name that begins with one, as a table shows it: of a file's path that makes it wider than
+// most it is cut at the front, since what is nearest to the file and behind it tells the most. It may be wider still where the
+// last part of the path alone is. width measures a text.
+func ShortChannel(channel string, most int, width func(string) int) string {
+	path, isFile := strings.CutPrefix(channel, FileChannel)
+	if !isFile || width(channel) <= most {
+		return channel
+	}
+	shortest := channel
+	for i, r := range path {
+		if i == 0 || r != '/' && r != '\\' {
+			continue
+		}
+		shortest = FileChannel + "…" + path[i:]
+		if width(shortest) <= most {
+			break
+		}
+	}
+	return shortest
+}
+
 // Visible returns text that is safe to show on a terminal, in a mail and in a log: whatever is not printable (control
 // and bidirectional characters, line ends, invisible spaces, invalid UTF-8) is written as an escape such as \n, \u202e
 // or \xff, and what is longer than limit runes is cut and ends in "…". A limit of 0 or less does not cut.

@@ -39,7 +39,8 @@ type Logon struct {
 // records. So of several some may be stored when it returns an error.
 //
 // A channel's cursor moves as its records did on the host: within an epoch to greater record ids only, from one epoch to
-// another to greater numbers, or, of the journal, by the time at which they were read. A part that is delivered late adds its records and moves nothing back.
+// another to greater numbers, or, of the journal, by the time at which they were read. A part that is delivered late adds
+// its records and moves nothing back.
 //
 // Errors: ErrUnavailable (try again later, with all of them), ctx's, or one that names a part that can never be stored.
 func (s *Store) SaveLogs(ctx context.Context, logs []Logs) error {

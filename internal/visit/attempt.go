@@ -100,10 +100,10 @@ func (a *attempt) connect(ctx context.Context) (err error) {
 	return explain(ctx, a.clock.stage, err)
 }
 
-// collect runs the client for the first part and fetches what it has sealed. If it is gone from where it is remembered to be, it is deployed
-// again, once. If it is gone from where it was just deployed, that is the failure; if it is there, and only the host did not find
-// or open it, as where a virus scanner still looks at a new file, it is run again, once. One that is installed is run where
-// the configuration says, and nothing is asked of the host before.
+// collect runs the client for the first part and fetches what it has sealed. If it is gone from where it is remembered to be,
+// it is deployed again, once. If it is gone from where it was just deployed, that is the failure; if it is there, and only the
+// host did not find or open it, as where a virus scanner still looks at a new file, it is run again, once. One that is installed
+// is run where the configuration says, and nothing is asked of the host before.
 func (a *attempt) collect(ctx context.Context) (_ *parcel, err error) {
 	if a.host.Client != "" {
 		if a.known.installed, err = deploy.Standing(a.host.Client); err != nil {

@@ -38,12 +38,7 @@ func TestRotationByRename(t *testing.T) {
 }
 
 func TestAFileIsNotLeftWhileItIsWrittenTo(t *testing.T) {
-	path := folder(t)
-	s := newServer(t, path)
-	s.late = 0
-	appendTo(t, path, "a\n")
-	s.want("a")
-	rotate(t, path, 3)
+	s, path := awaiting(t, "a")
 	appendTo(t, path, "from one who has opened the new file\n")
 	appendTo(t, path+".1", "b\nc")
 	s.want("a", "b")

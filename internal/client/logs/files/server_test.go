@@ -47,6 +47,19 @@ func newServer(t testing.TB, path string) *server {
 	}
 }
 
+// awaiting returns a server that has read lines of a file, which was rotated then, and where it is: its next visits wait for more
+// there.
+func awaiting(t testing.TB, lines ...string) (*server, string) {
+	t.Helper()
+	path := folder(t)
+	s := newServer(t, path)
+	s.late = 0
+	appendTo(t, path, text(lines))
+	s.want(lines...)
+	rotate(t, path, 3)
+	return s, path
+}
+
 // part reads once.
 func (s *server) part() report.Logs {
 	s.t.Helper()

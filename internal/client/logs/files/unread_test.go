@@ -134,12 +134,7 @@ func TestTheLiveFileWhileTheFirstReadingIsInARotatedOne(t *testing.T) {
 
 // The rotated file begins as the live one did, which is not to say that it holds what that had.
 func TestALiveFileThatBeginsAsTheRotatedOneAndIsGone(t *testing.T) {
-	path := folder(t)
-	s := newServer(t, path)
-	s.late = 0
-	appendTo(t, path, "== log opened ==\na\n")
-	s.want("== log opened ==", "a")
-	rotate(t, path, 3)
+	s, path := awaiting(t, "== log opened ==", "a")
 	appendTo(t, path, "== log opened ==\n")
 	s.visit()
 	must(t, os.Truncate(path, 0))
@@ -153,12 +148,7 @@ func TestALiveFileThatBeginsAsTheRotatedOneAndIsGone(t *testing.T) {
 
 // A line that is being written is none yet: nobody knows what would have become of it.
 func TestALiveFileWithoutALineIsNotMissed(t *testing.T) {
-	path := folder(t)
-	s := newServer(t, path)
-	s.late = 0
-	appendTo(t, path, "a\n")
-	s.want("a")
-	rotate(t, path, 3)
+	s, path := awaiting(t, "a")
 	appendTo(t, path, "partial")
 	s.want("a")
 	must(t, os.Truncate(path, 0))
@@ -170,12 +160,7 @@ func TestALiveFileWithoutALineIsNotMissed(t *testing.T) {
 
 // The cursor moves with what is seen of the live file, and stays where that does.
 func TestTheCursorStaysWhileARotatedFileIsWaitedFor(t *testing.T) {
-	path := folder(t)
-	s := newServer(t, path)
-	s.late = 0
-	appendTo(t, path, "a\n")
-	s.want("a")
-	rotate(t, path, 3)
+	s, path := awaiting(t, "a")
 	s.want("a")
 	appendTo(t, path, "b\n")
 	s.want("a")

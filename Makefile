@@ -42,8 +42,8 @@ servers: ## install the servers that the tests talk to, or name what is missing
 	@scripts/test-servers
 
 .PHONY: fuzz
-FUZZTIME ?= 5s
-fuzz: ## every fuzz target for FUZZTIME
+FUZZTIME ?= 5000x
+fuzz: ## every fuzz target for FUZZTIME, as of go test -fuzztime
 	@scripts/fuzz $(FUZZTIME)
 
 .PHONY: faults

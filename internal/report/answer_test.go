@@ -33,6 +33,7 @@ func TestAnswersThatAreTaken(t *testing.T) {
 		"records":            {{Channel: "Security", Epoch: 3, Records: ids(101, 105), Next: Cursor{3, 110, "r"}, Gaps: []Gap{{Epoch: 3, First: 102, Last: 104}}}},
 		"passed over":        {{Channel: "Security", Epoch: 3, Next: Cursor{3, 110, "r"}, More: true}},
 		"a fresh epoch":      {{Channel: "Security", Epoch: 5, Begun: "other", Records: ids(1), Next: Cursor{5, 1, ""}, Gaps: []Gap{{Epoch: 3, First: 101}}}},
+		"a begun one, gone":  {{Channel: "Security", Epoch: 5, Begun: "other", Records: ids(1), Next: Cursor{5, 1, ""}, Gaps: []Gap{{Epoch: 4, First: 1}}}},
 		"the begun epoch":    {{Channel: "Security", Epoch: 4, Begun: "begun", Records: ids(1), Next: Cursor{4, 1, ""}}},
 		"the journal's own":  {{Channel: Journal, Epoch: 12345, Begun: "s=1", Records: ids(1), Next: Cursor{12345, 1, ""}}},
 		"the journal's gap":  {{Channel: Journal, Epoch: 12345, Begun: "s=1", Gaps: []Gap{{Epoch: 999, First: 3}}, Next: Cursor{12345, 1, ""}}},

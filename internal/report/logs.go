@@ -97,7 +97,7 @@ type LogRequest struct {
 
 	// Fresh is the number that an epoch gets which begins now; it is greater than Cursor.Epoch. Begun is an epoch that was
 	// begun in an answer which was perhaps kept and perhaps not: if the log's is this one it gets its number again.
-	// So records that are read twice have the same ids.
+	// So records that are read twice have the same ids. If it is gone, what came after that answer is a gap in it.
 	Fresh int64
 	Begun Epoch
 }

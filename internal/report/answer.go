@@ -133,12 +133,10 @@ func (q *LogRequest) checkEpoch(l *Logs) error {
 	if !begins || l.Channel == Journal { // the journal's numbers are made of its identity
 		return nil
 	}
-	want := q.Fresh
-	if l.Begun == q.Begun.Identity {
-		want = q.Begun.Number
-	}
-	if l.Epoch != want {
-		return fmt.Errorf("%w: %d begins, where %d would", ErrEpoch, l.Epoch, want)
+	// An epoch that begins again may have a fuller identity, since more was read of it now.
+	again := l.Epoch == q.Begun.Number && l.Epoch > q.Cursor.Epoch
+	if !again && (l.Epoch != q.Fresh || l.Begun == q.Begun.Identity) {
+		return fmt.Errorf("%w: %d begins, where %d would, or %d again", ErrEpoch, l.Epoch, q.Fresh, q.Begun.Number)
 	}
 	return nil
 }

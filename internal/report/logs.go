@@ -10,7 +10,7 @@ const (
 	MaxRecordBytes = 3 << 20   // of them in one report, in XML
 	MaxRecord      = 256 << 10 // of one record, in XML
 	MaxPosition    = 1000      // bytes of a cursor's position
-	MaxIdentity    = 200       // bytes of an epoch's identity
+	MaxIdentity    = 500       // bytes of an epoch's identity
 	MaxRaw         = 128 << 10
 	MaxMessage     = 32 << 10
 	MaxFields      = 200 // named and unnamed data of one record

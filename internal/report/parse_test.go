@@ -187,7 +187,7 @@ func refusals() map[string]refusal {
 		"epoch in hexadecimal":    {document("", `<logs><log channel="a" epoch="0x1"/></logs>`), "attribute epoch: it is not a number", true},
 		"more":                    {document("", channel(` more="yes"`, "")), "attribute more: it is neither true nor false", true},
 		"position":                {document("", channel(` position="`+strings.Repeat("p", MaxPosition+1)+`"`, "")), "longer than 1000 bytes", true},
-		"identity":                {document("", channel(` begun="`+strings.Repeat("é", 101)+`"`, "")), "longer than 200 bytes", false},
+		"identity":                {document("", channel(` begun="`+strings.Repeat("é", 251)+`"`, "")), "longer than 500 bytes", false},
 		"why without an epoch":    {document("", channel(` why="x"`, "")), "none did", false},
 		"cursor without an epoch": {document("", `<logs><log channel="a" record="1"/></logs>`), "no record without an epoch", false},
 		"records of no epoch":     {document("", `<logs><log channel="a">`+plainRecord+`</log></logs>`), "there are records, of no epoch", false},

@@ -2,47 +2,67 @@ package files
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"path/filepath"
 	"strconv"
 	"strings"
 )
 
-// identity tells the file that an epoch began with, and what was read of it then: who has all of that can be read under the
-// epoch's number, for no record has come under it that is not there.
+// identity tells the file that an epoch began with, by what was read of it: who has all of that can be read under the epoch's
+// number, for no record has come under it that is not there. An epoch that began where there was nothing to read has the
+// position that says so, and never gets a record: there would be nothing to know its file by.
 type identity struct {
-	file       string
-	start, end int64       // what was read; of the epoch that began without a file start is when, and end 0
-	head       fingerprint // of what stands before the end, as in a position
-	tail       fingerprint
+	start int64    // where in the file the epoch began
+	at    position // where the reading stood then
+	lost  []loss   // of epochs before
 }
 
+// loss is what is gone of an epoch that was perhaps kept: from this record on.
+type loss struct{ epoch, first int64 }
+
+// mostLost bounds the losses of an identity. Each is one more crash after the last cursor that was kept.
+const mostLost = 4
+
 func (i identity) String() string {
-	return fmt.Sprintf("%s %s %d %d %s %s", edition, i.file, i.start, i.end, i.head, i.tail)
+	text := fmt.Sprintf("%d %s", i.start, i.at)
+	for _, l := range i.lost {
+		text += fmt.Sprintf(" %d %d", l.epoch, l.first)
+	}
+	return text
 }
 
 func parseIdentity(text string) (identity, bool) {
 	words := strings.Fields(text)
-	if len(words) != 6 || words[0] != edition {
+	if len(words) < 1+positionWords || len(words)%2 != 0 {
 		return identity{}, false
 	}
-	start, err1 := strconv.ParseInt(words[2], 10, 64)
-	end, err2 := strconv.ParseInt(words[3], 10, 64)
-	head, ok1 := parseFingerprint(words[4])
-	tail, ok2 := parseFingerprint(words[5])
-	ok := ok1 && ok2 && err1 == nil && err2 == nil && start >= 0 && end >= int64(max(head.size, tail.size))
-	return identity{words[1], start, end, head, tail}, ok
+	start, err := strconv.ParseInt(words[0], 10, 64)
+	if err != nil || start < 0 {
+		return identity{}, false
+	}
+	at, err := parsePosition(strings.Join(words[1:1+positionWords], " "))
+	if err != nil || start > at.offset {
+		return identity{}, false
+	}
+	i := identity{start: start, at: at}
+	for words = words[1+positionWords:]; len(words) > 0; words = words[2:] {
+		epoch, err1 := strconv.ParseInt(words[0], 10, 64)
+		first, err2 := strconv.ParseInt(words[1], 10, 64)
+		if err1 != nil || err2 != nil || epoch < 1 || first < 1 {
+			return identity{}, false
+		}
+		i.lost = append(i.lost, loss{epoch, first})
+	}
+	return i, true
 }
 
-// isOfNothing reports whether the epoch began when there was no file.
-func (i identity) isOfNothing() bool { return i.end < i.start }
+// isOfNothing reports whether the epoch began where there was no line yet.
+func (i identity) isOfNothing() bool { return i.at.offset == 0 }
 
-// of reports whether the epoch began with this file, as far as its content and its name on the disk tell: a file of which
-// nothing was read is known by the latter, another by its content, since it may have been copied or compressed.
+// of reports whether the epoch began with this file, as far as its content tells: it may have been copied or compressed.
 func (i identity) of(ctx context.Context, o *opened) (bool, error) {
-	if i.end == 0 {
-		return i.file != unknownFile && i.file == o.id, nil
-	}
-	fit, err := mark{i.end, i.head, i.tail}.fits(ctx, o)
+	fit, err := i.at.fits(ctx, o)
 	return fit == exact, err
 }
 
@@ -56,34 +76,24 @@ type start struct {
 // nothing to know the file by.
 func (r *reading) begin(o *opened, from start, why string) error {
 	r.answer.Epoch, r.answer.Why = r.q.Fresh, why
-	known, again := r.begun()
-	if again = again && known.start == from.offset; again {
-		its, err := known.of(r.ctx, o)
-		if err != nil {
-			return err
-		}
-		again = its
+	known, again, err := r.resume(o, from)
+	if err != nil {
+		return err
 	}
 	if again {
 		r.answer.Epoch = r.q.Begun.Number
 	}
-	if _, err := o.seek(r.ctx, from.offset); err != nil {
-		return err
-	}
-	if err := r.take(o, from.inside, false, 0); err != nil {
-		return err
-	}
-	at, err := parsePosition(r.answer.Next.Position)
+	at, err := r.takeFrom(o, from)
 	if err != nil {
 		return err
 	}
-	if at.offset == from.offset && (r.answer.More || r.answer.Trouble != nil) {
+	if at.offset == from.offset && (from.offset == 0 || r.answer.More || r.answer.Trouble != nil) {
 		before := r.answer
 		r.answer = unchanged(r.q, nil)
 		r.answer.More, r.answer.Trouble = before.More, before.Trouble
 		return nil
 	}
-	if r.answer.Begun = (identity{o.id, from.offset, at.offset, at.head, at.tail}).String(); again {
+	if r.answer.Begun = (identity{from.offset, at, known.lost}).String(); again && at.offset < known.at.offset {
 		r.answer.Begun = r.q.Begun.Identity
 	}
 	if o.live {
@@ -91,6 +101,65 @@ func (r *reading) begin(o *opened, from start, why string) error {
 	}
 	r.answer.More = true // the next reading finds out whether there is more behind a rotated file
 	return r.remember(o, r.unseen)
+}
+
+// takeFrom reads on from a place, and returns where the reading stands then. Of a rotated file that has no whole line it reads
+// the beginning of one, if the file can be left.
+func (r *reading) takeFrom(o *opened, from start) (position, error) {
+	for _, final := range []bool{false, true} {
+		if _, err := o.seek(r.ctx, from.offset); err != nil {
+			return position{}, err
+		}
+		if err := r.take(o, from.inside, final, 0); err != nil {
+			return position{}, err
+		}
+		at, err := parsePosition(r.answer.Next.Position)
+		if final || err != nil || o.live || at.offset > 0 || r.answer.More || r.answer.Trouble != nil || !r.settled(o) {
+			return at, err
+		}
+		next, _, err := r.successor(r.index(o))
+		if next == nil || err != nil {
+			return at, err
+		}
+		next.close()
+	}
+	return position{}, nil
+}
+
+// resume returns what is known of the epoch that was perhaps begun before, and reports whether it is this one. Where its file is
+// gone that is a loss, and told as a gap, which the next epoch's identity has too: until the cursor is moved to that nobody
+// knows whether the gap was kept.
+func (r *reading) resume(o *opened, from start) (known identity, again bool, err error) {
+	known, ok := r.begun()
+	if !ok || known.isOfNothing() {
+		return known, false, nil
+	}
+	reason := filepath.Base(r.path) + " was truncated, deleted or rotated away before the server, which was stopped meanwhile, had " +
+		"noted how far it was read"
+	if known.start == from.offset {
+		if again, err = known.of(r.ctx, o); err != nil {
+			return known, false, err
+		}
+	}
+	if !again {
+		holder, _, refused := r.holder(known.at)
+		if holder != nil {
+			holder.close()
+		}
+		switch {
+		case errors.Is(refused, errMoved) || r.ctx.Err() != nil:
+			return known, false, errors.Join(refused, r.ctx.Err())
+		case holder == nil && refused != nil:
+			reason += " (" + refused.Error() + ")"
+			fallthrough
+		case holder == nil && len(known.lost) < mostLost:
+			known.lost = append(known.lost, loss{r.q.Begun.Number, known.start + 1})
+		}
+	}
+	for _, l := range known.lost {
+		r.gap(l.epoch, l.first, reason)
+	}
+	return known, again, nil
 }
 
 // begun returns the epoch that was begun in an answer which was perhaps kept. One that the cursor is of certainly was.

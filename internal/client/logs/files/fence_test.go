@@ -67,3 +67,20 @@ func TestFence(t *testing.T) {
 		})
 	}
 }
+
+// What was promised at a reading that found no file is read within the fence, too.
+func TestFenceAfterACrashWhereThereWasNoFile(t *testing.T) {
+	dir := t.TempDir()
+	open, secret := filepath.Join(dir, "open"), filepath.Join(dir, "secret")
+	must(t, os.Mkdir(open, 0o700))
+	path := filepath.Join(open, "x.log")
+	s := newServer(t, path)
+	s.fence = files.Fence{open}
+	s.dies()
+	appendTo(t, secret, "a\n")
+	must(t, os.Symlink(secret, path))
+	s.visit()
+	if l := s.last.Trouble; l == nil || l.Kind != report.TroubleDenied || len(s.order) > 0 {
+		t.Errorf("got %q, %+v", s.order, l)
+	}
+}

@@ -87,8 +87,14 @@ func parseSight(words []string) (sight, bool) {
 	return sight{m, int(between)}, ok && err == nil
 }
 
-// edition begins each position and identity, for the time when there is another form.
+// edition begins each position, for the time when there is another form.
 const edition = "1"
+
+// How many words a position has, and what was seen of the live file behind them.
+const (
+	positionWords = 7
+	sightWords    = 4
+)
 
 func (p position) String() string {
 	state := "-"
@@ -104,14 +110,15 @@ func (p position) String() string {
 
 func parsePosition(text string) (position, error) {
 	words := strings.Fields(text)
-	if len(words) != 7 && len(words) != 11 || words[0] != edition {
+	seen := len(words) == positionWords+sightWords
+	if len(words) != positionWords && !seen || words[0] != edition {
 		return position{}, fmt.Errorf("a cursor's position is not of this client: %.60q", text)
 	}
 	p := position{file: words[1], inside: words[3] == "inside"}
 	written, err := strconv.ParseInt(words[6], 10, 64)
 	var ok bool
-	if p.mark, ok = parseMark(words[2], words[4], words[5]); ok && len(words) == 11 {
-		p.seen, ok = parseSight(words[7:])
+	if p.mark, ok = parseMark(words[2], words[4], words[5]); ok && seen {
+		p.seen, ok = parseSight(words[positionWords:])
 	}
 	if err != nil || !ok {
 		return position{}, fmt.Errorf("a cursor's position is damaged: %.60q", text)

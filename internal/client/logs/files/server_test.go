@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -25,6 +26,9 @@ type server struct {
 	bytes   int
 	late    time.Duration // how much later it is than the clock says: files that were just written to are settled then
 
+	fence files.Fence
+
+	early func() bool // whether to crash after the epoch that begins in an answer is noted, before its records are kept
 	crash func() bool // whether to crash after the records of an answer are kept, before its cursor is
 
 	kept  map[key]string
@@ -75,7 +79,7 @@ func (s *server) ask(ctx context.Context) report.Logs {
 
 // askFor is ask where no record may have more than so many bytes.
 func (s *server) askFor(ctx context.Context, most int) report.Logs {
-	return files.Read(ctx, logs.Query{
+	return files.Source(s.fence).Read(ctx, logs.Query{
 		LogRequest: s.request, Records: s.records, Bytes: min(s.bytes, most), Most: most, Now: time.Now().Add(s.late),
 	})
 }
@@ -95,6 +99,9 @@ func (s *server) keep(answer report.Logs) {
 	} else if answer.Epoch != s.request.Cursor.Epoch {
 		s.t.Errorf("the epoch is %d and not %d, and did not begin", answer.Epoch, s.request.Cursor.Epoch)
 	}
+	if s.early != nil && s.early() {
+		return
+	}
 	var before int64
 	if answer.Epoch == s.request.Cursor.Epoch {
 		before = s.request.Cursor.Record
@@ -112,10 +119,14 @@ func (s *server) keep(answer report.Logs) {
 			s.t.Errorf("epoch %d, record %d was %q and is %q now", k.epoch, k.id, line, r.Raw)
 		}
 	}
+	for _, g := range answer.Gaps {
+		if !slices.ContainsFunc(s.gaps, func(o report.Gap) bool { return o.Epoch == g.Epoch && o.First == g.First }) {
+			s.gaps = append(s.gaps, g)
+		}
+	}
 	if s.crash != nil && s.crash() {
 		return
 	}
-	s.gaps = append(s.gaps, answer.Gaps...)
 	s.request.Cursor = answer.Next
 }
 

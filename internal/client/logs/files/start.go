@@ -28,16 +28,23 @@ func (r *reading) first() error {
 	return r.firstNow()
 }
 
-// firstAgain begins where the answer began that was perhaps kept, so that its records get the same ids and none of what
-// followed it is passed over, however long ago that was.
+// firstAgain begins as the answer did that was perhaps kept, however long ago that was: what followed it was promised.
 func (r *reading) firstAgain() (done bool, err error) {
 	known, ok := r.begun()
 	if !ok {
 		return false, nil
 	}
 	if known.isOfNothing() {
-		return true, r.nothingAgain(known)
+		r.answer.Epoch, r.answer.Begun, r.answer.Why = r.q.Begun.Number, r.q.Begun.Identity, firstReading
+		r.answer.Next = report.Cursor{Epoch: r.q.Begun.Number, Position: known.at.String()}
+		return true, r.fromNothing(known.at)
 	}
+	return true, r.again(known, firstReading)
+}
+
+// again begins with the file of an epoch that was perhaps kept, so that its records get the same ids; where that is gone with the
+// oldest that was written to since.
+func (r *reading) again(known identity, why string) error {
 	for i := range r.files {
 		done, err := r.with(i, func(o *opened) (bool, error) {
 			if its, err := known.of(r.ctx, o); err != nil || !its {
@@ -46,33 +53,19 @@ func (r *reading) firstAgain() (done bool, err error) {
 			if _, err := o.seek(r.ctx, known.start); err != nil {
 				return false, err
 			}
-			return true, r.begin(o, start{known.start, o.insideLine()}, firstReading)
+			return true, r.begin(o, start{known.start, o.insideLine()}, why)
 		})
 		if done || errors.Is(err, errMoved) || r.ctx.Err() != nil {
-			return done, err
+			return err
 		}
 	}
-	return false, nil
+	return r.beginSince(known.at, loss{r.q.Begun.Number, known.start + 1}, why)
 }
 
 // insideLine reports whether the content goes on inside a line.
 func (o *opened) insideLine() bool {
 	n := len(o.before)
 	return n > 0 && o.before[n-1] != '\n' && o.before[n-1] != 0
-}
-
-// nothingAgain goes on after an answer that found no file and was perhaps kept: what came since was promised.
-func (r *reading) nothingAgain(known identity) error {
-	q := *r.q
-	at := nothing(time.Unix(0, known.start))
-	q.Cursor, q.Begun = report.Cursor{Epoch: q.Begun.Number, Position: at.String()}, report.Epoch{}
-	then := &reading{ctx: r.ctx, q: &q, path: r.path, answer: unchanged(&q, nil)}
-	err := then.fromNothing(at)
-	r.answer = then.answer
-	if r.answer.Begun == "" {
-		r.answer.Begun, r.answer.Why = r.q.Begun.Identity, firstReading
-	}
-	return err
 }
 
 // nothing is the position where there was no file at a time.
@@ -141,8 +134,9 @@ func (r *reading) wanted(o *opened, cutoff time.Time) (offset int64, found bool,
 }
 
 // firstNow begins with what is written from now on: at the end of the live file, or of its last whole line. Where there
-// is no file yet, or an empty one, that is its beginning.
+// is no file yet, or no line in it, the epoch stands for whatever comes.
 func (r *reading) firstNow() error {
+	at := nothing(r.q.Now)
 	if n := len(r.files); n > 0 && r.files[n-1].live {
 		o, err := r.open(r.files[n-1])
 		if err != nil {
@@ -153,13 +147,16 @@ func (r *reading) firstNow() error {
 		if err != nil {
 			return err
 		}
-		return r.begin(o, from, firstReading)
+		if from.offset > 0 {
+			return r.begin(o, from, firstReading)
+		}
+		at = nothing(o.info.ModTime())
+	} else {
+		r.answer.Trouble = r.absent()
 	}
-	at := nothing(r.q.Now)
 	r.answer.Epoch, r.answer.Why = r.q.Fresh, firstReading
-	r.answer.Begun = identity{at.file, at.written.UnixNano(), 0, at.head, at.tail}.String()
+	r.answer.Begun = identity{at: at}.String()
 	r.answer.Next = report.Cursor{Epoch: r.q.Fresh, Position: at.String()}
-	r.answer.Trouble = r.absent()
 	return nil
 }
 
@@ -168,26 +165,23 @@ func (r *reading) absent() *report.Trouble {
 	return trouble(&fs.PathError{Op: "open", Path: r.path, Err: fs.ErrNotExist})
 }
 
-// fromNothing goes on where a reading found no file, or one in which there was nothing yet. All that was written since
-// is of its epoch, up to the first file's end. The file's identity on the disk says nothing here: it may be another's.
+// fromNothing goes on where a reading found no file, or one in which there was no line yet. All that was written since is
+// wanted. It is of an epoch of its own, whose identity says which file that is: the file that was empty may be another by now.
 func (r *reading) fromNothing(at position) error {
 	var err error
 	if r.files, err = family(r.path); err != nil {
 		return err
 	}
-	// A file that was written to in the same instant may be the one.
-	at.written = at.written.Add(-1)
-	next, skipped, err := r.successor(r.older(at) - 1)
-	if err != nil || next == nil {
-		r.noteAbsence()
-		return err
+	const why = "the first lines of a file that was empty, or not there"
+	if known, ok := r.begun(); ok && !known.isOfNothing() {
+		return r.again(known, why)
 	}
-	defer next.close()
-	for _, reason := range skipped {
-		r.gap(r.q.Cursor.Epoch, 1, reason)
-	}
-	return r.goOnFrom(next, at, exact)
+	at.written = at.written.Add(-tick) // a file that was written to in the same instant may be the one
+	return r.beginSince(at, loss{r.answer.Epoch, 1}, why)
 }
+
+// tick is by how much a file may have been written to later than its time says, which systems take from their clock's last tick.
+const tick = 20 * time.Millisecond
 
 // older returns how many of the rotated files were last written to before the position was taken, and so have nothing
 // that was not read.
@@ -202,17 +196,22 @@ func (r *reading) older(at position) int {
 // lost begins anew where the position can't be found, with the oldest file that was written to since. As long as there
 // is nothing in any it waits: so the gap is told once.
 func (r *reading) lost(at position, reason string) error {
+	return r.beginSince(at, loss{r.q.Cursor.Epoch, at.offset + 1}, reason, reason)
+}
+
+// beginSince begins with the oldest file that was written to since a position was taken, as far as that has anything to read.
+// What is gone is told: for these reasons, and where files that come before can't be read.
+func (r *reading) beginSince(at position, gone loss, why string, reasons ...string) error {
 	next, skipped, err := r.successor(r.older(at) - 1)
 	if err != nil || next == nil {
 		r.noteAbsence()
 		return err
 	}
 	defer next.close()
-	r.gap(r.q.Cursor.Epoch, at.offset+1, reason)
-	for _, reason := range skipped {
-		r.gap(r.q.Cursor.Epoch, at.offset+1, reason)
+	for _, reason := range append(reasons, skipped...) {
+		r.gap(gone.epoch, gone.first, reason)
 	}
-	return r.begin(next, start{}, reason)
+	return r.begin(next, start{}, why)
 }
 
 // noteAbsence says in the answer that the live file is not there, if it is not.

@@ -194,9 +194,9 @@ func (s *server) Since(mark int64) ([]byte, error) {
 	return text[:n], err
 }
 
-// errNoList says that the runtime broke down over the list, as it does now and then under the race detector where the signal
-// meets it in code that is not Go's.
-var errNoList = errors.New("the runtime could not list the goroutines")
+// errNoList says that the goroutines of a process are not known: the runtime broke down over the list, as it does now and then
+// under the race detector where the signal meets it in code that is not Go's; or a sweep began in the same moment.
+var errNoList = errors.New("the goroutines could not be counted")
 
 // Goroutines ends the process and returns how many goroutines it had: the runtime lists them on SIGQUIT. It is asked
 // right after the end of a sweep, when no visit is under way, and not before the server has found its database.
@@ -206,7 +206,7 @@ func (s *server) Goroutines(ctx context.Context, i *incarnation) (int, error) {
 	if err := s.waitLog(ctx, mark, settled); err != nil {
 		return 0, err
 	}
-	mark = s.Mark()
+	asked := s.Mark()
 	if !s.Signal(i, syscall.SIGQUIT) {
 		return 0, errors.New("the server did not end on SIGQUIT")
 	}
@@ -214,12 +214,18 @@ func (s *server) Goroutines(ctx context.Context, i *incarnation) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if bytes.Contains(text, []byte("panic during panic")) {
-		return 0, errNoList
+	log, list := text[:asked-mark], text[asked-mark:]
+	if at := bytes.Index(list, []byte("SIGQUIT")); at >= 0 {
+		log = text[:int(asked-mark)+at]
 	}
-	n := len(regexp.MustCompile(`(?m)^goroutine \d+ `).FindAll(text, -1))
-	if n == 0 {
-		return 0, fmt.Errorf("the server did not list its goroutines: %.200s", text)
+	n := len(regexp.MustCompile(`(?m)^goroutine \d+ `).FindAll(list, -1))
+	switch {
+	case bytes.Contains(list, []byte("panic during panic")):
+		return 0, fmt.Errorf("%w: the runtime broke down over their list", errNoList)
+	case !idle(log):
+		return 0, fmt.Errorf("%w: a sweep began before they were listed", errNoList)
+	case n == 0:
+		return 0, fmt.Errorf("the server did not list its goroutines: %.200s", list)
 	}
 	return n, nil
 }

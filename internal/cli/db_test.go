@@ -137,8 +137,9 @@ func TestDB(t *testing.T) {
 			t.Errorf("migrated again: %s", stdout)
 		}
 
-		now := time.Now().Truncate(24 * time.Hour).Add(12 * time.Hour)
-		d.fill(t, now)
+		// The last noon: no sweeps lie on both sides of a midnight, and what is days old is whatever the time is now.
+		const day = 24 * time.Hour
+		d.fill(t, time.Now().Add(-day/2).Truncate(day).Add(day/2))
 		d.status(t)
 		d.prune(t)
 		d.backup(t)

@@ -202,7 +202,9 @@ func (r *rig) mails(n int) []string {
 // query returns the one number that a query has.
 func (r *rig) query(query string) (n int) {
 	r.t.Helper()
-	db, err := sql.Open("sqlite", strings.TrimPrefix(r.config.Database.URL, "sqlite:"))
+	path := strings.TrimPrefix(r.config.Database.URL, "sqlite:")
+	// The file is locked while the last connection of a store closes.
+	db, err := sql.Open("sqlite", "file:"+path+"?_pragma=busy_timeout(60000)")
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -50,6 +50,18 @@ func TestAnswersThatAreTaken(t *testing.T) {
 	}
 }
 
+// Several answers in a row were perhaps kept, and began an epoch each: any of these may have a gap.
+func TestGapsOfEpochsThatBeganBefore(t *testing.T) {
+	q := LogRequest{Channel: "Security", Cursor: Cursor{3, 100, "p"}, Fresh: 9, Begun: Epoch{8, "begun"}}
+	r := Request{Logs: []LogRequest{q}}
+	for epoch, want := range map[int64]error{2: ErrEpoch, 3: nil, 4: nil, 7: nil, 8: nil, 9: nil, 10: ErrEpoch} {
+		logs := Logs{Channel: "Security", Epoch: 9, Begun: "other", Next: Cursor{9, 1, ""}, Gaps: []Gap{{Epoch: epoch, First: 1}}}
+		if err := r.CheckLogs([]Logs{logs}); !errors.Is(err, want) {
+			t.Errorf("a gap in epoch %d: got the error %v, want %v", epoch, err, want)
+		}
+	}
+}
+
 func TestAnswersThatAreRefused(t *testing.T) {
 	two := ids(101, 102)
 	two[1].Raw = strings.Repeat("x", 2000)

@@ -17,8 +17,19 @@
 //     cleared go on, so the epoch does too, and the ids that are missing are a gap.
 //   - The log is empty: the cursor stays.
 //
-// An epoch's identity is the id and the mark of one of its records: the last of those that its first answer brought. Nothing
-// behind that record ever came under the epoch's number; so where it is gone by rotation, the epoch can still go on.
+// So a log that was made anew is taken for one that was rotated if that is so far on that its oldest id is above the cursor's.
+//
+// # Epochs
+//
+// An epoch is known by the answer with which it began (its identity): the first id that was to be read, and the id and the mark
+// of the last. Whether that answer was kept nobody knows until the cursor is of the epoch. Until then it is read again, from
+// the same first id to the same last one: so nothing behind the last ever comes under the epoch's number, and no record
+// under an id that was another's. What of it was rotated away is a possible gap. Where its log is another one by then
+// a third one begins, with the oldest record that there is, and what the log had from that answer on is a possible gap. The
+// third epoch's identity says so, too, for the answer that tells it may be lost as well.
+//
+// An epoch that begins in a log without records never gets any: there is nothing to know that log by. It says that whatever
+// comes is wanted, and the first records begin another.
 //
 // # Gaps
 //

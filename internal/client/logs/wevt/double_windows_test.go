@@ -244,6 +244,34 @@ func TestDoubleClearsRotatesAndBeginsAnew(t *testing.T) {
 	}
 }
 
+// The server was killed after each answer: an epoch begins again as it began, or its log is another one by then.
+func TestDoubleBeginsAgain(t *testing.T) {
+	d := newDouble(t)
+	d.file(channel+".xml", "")
+	q := everything()
+	q.Since = 0
+	killed := func(epoch int64, gaps int, want []int64) {
+		t.Helper()
+		q.Fresh = max(1, q.Begun.Number+1)
+		a := d.read(q, 10)
+		if a.Trouble != nil || a.Epoch != epoch || len(a.Gaps) != gaps {
+			t.Fatalf("epoch %d, want %d; %+v, %+v", a.Epoch, epoch, a.Trouble, a.Gaps)
+		}
+		wantIDs(t, a.Records, want)
+		q.Begun = report.Epoch{Number: a.Epoch, Identity: a.Begun}
+	}
+	killed(1, 0, nil)
+	killed(1, 0, nil)
+	d.write(5, 7)
+	killed(2, 0, span(5, 7))
+	d.write(6, 30)
+	killed(2, 1, span(6, 7)) // of which the first is gone
+	d.write(1, 6)
+	killed(3, 1, span(1, 6))
+	d.write(3, 16)
+	killed(3, 2, span(3, 6))
+}
+
 func TestDoubleMessages(t *testing.T) {
 	d := newDouble(t)
 	var events []string

@@ -50,21 +50,17 @@ type reading struct {
 	gaps     []report.Gap
 	more     bool
 
-	place         // where it began
-	last   passed // the last record that was read or passed over; its id alone, where it was never seen
-	moved  bool   // whether last is further than where it began
-	broken bool   // Windows could not render a record behind last
+	place          // where it began
+	end     passed // the newest record that there was then; or, where an epoch begins again, the last that it began with
+	last    passed // the last record that was read or passed over; its id alone, where it was never seen
+	moved   bool   // whether last is further than where it began
+	broken  bool   // Windows could not render a record behind last
+	cleared bool   // the log was cleared while Windows selected: any record behind last may be gone
 
 	skipped bool // Windows could not render a record that stands before the one that first returned
 
 	all  bool // all records are looked at: nothing is left to Windows to select
 	size int  // of a batch
-}
-
-// passed is a record as its mark has it.
-type passed struct {
-	id   int64
-	mark string
 }
 
 // read finds where to begin and reads.
@@ -85,46 +81,47 @@ func (r *reading) read(ctx context.Context) error {
 	if err := r.begin(ctx, &newest); err != nil {
 		return err
 	}
-	if r.last.id < newest.ID {
-		r.all = r.q.Filter.XPath == "" && (!r.filtered || newest.ID-r.last.id <= near)
-		if err := r.search(ctx, &newest); err != nil {
+	if r.last.id < r.end.id {
+		r.all = r.q.Filter.XPath == "" && (!r.filtered || r.end.id-r.last.id <= near)
+		if err := r.search(ctx); err != nil {
 			return err
 		}
 	}
-	if selected := r.filtered && !r.all; !r.more && (r.last.id == newest.ID || selected && r.last.id < newest.ID) {
-		r.passOver(&newest)
+	if selected := r.filtered && !r.all; !r.more && (r.last.id == r.end.id || selected && r.last.id < r.end.id) {
+		r.passOver()
 	}
+	r.more = r.more || r.last.id == r.end.id && r.end.id < newest.ID
 	return nil
 }
 
 // search reads until the end, or until the batch is full. Windows may go through the whole log to find what is selected:
 // where that takes half of the time, the rest of it is for reading what follows and selecting here, which gets on whatever
 // there is.
-func (r *reading) search(ctx context.Context, newest *report.Record) error {
+func (r *reading) search(ctx context.Context) error {
 	end, bounded := ctx.Deadline()
 	if r.all || !bounded || r.q.Filter.XPath != "" {
-		return r.records(ctx, newest)
+		return r.records(ctx)
 	}
 	half, cancel := context.WithTimeout(ctx, time.Until(end)/2)
 	defer cancel()
-	err := r.records(half, newest)
+	err := r.records(half)
 	if (errors.Is(err, errStopped) || errors.Is(err, Timeout)) && ctx.Err() == nil {
 		r.all = true
-		err = r.records(ctx, newest)
+		err = r.records(ctx)
 	}
 	return err
 }
 
-// passOver moves to the newest record: what lies before it and was not read is not selected.
-func (r *reading) passOver(newest *report.Record) {
-	if r.broken && r.last.id < newest.ID {
-		r.gap(newest.ID)
+// passOver moves to the end: what lies before it and was not read is not selected.
+func (r *reading) passOver() {
+	if r.broken && r.last.id < r.end.id {
+		r.gap(r.end.id)
 	}
-	r.moveTo(newest)
+	r.moveTo(r.end)
 }
 
 // records reads until the end, or until the batch is full.
-func (r *reading) records(ctx context.Context, newest *report.Record) error {
+func (r *reading) records(ctx context.Context) error {
 	var results Results
 	shut := func() {
 		if results != nil {
@@ -141,7 +138,7 @@ func (r *reading) records(ctx context.Context, newest *report.Record) error {
 			results, err = r.open(ctx)
 		}
 		if err == nil {
-			err = r.next(ctx, results, newest)
+			err = r.next(ctx, results)
 		}
 		if r.last.id > before {
 			failures, ends = 0, 0
@@ -153,7 +150,7 @@ func (r *reading) records(ctx context.Context, newest *report.Record) error {
 			ends++ // the same from new results: this is how this Windows says that there is no more
 		}
 		if errors.Is(err, NoMoreItems) || ends > 1 {
-			return r.rotated(ctx, newest, true)
+			return r.rotated(ctx, true)
 		}
 		if failures++; !r.remedy(err) || failures > patience {
 			return err
@@ -215,7 +212,7 @@ func (r *reading) open(ctx context.Context) (Results, error) {
 }
 
 // next takes one batch of events.
-func (r *reading) next(ctx context.Context, results Results, newest *report.Record) error {
+func (r *reading) next(ctx context.Context, results Results) error {
 	if ctx.Err() != nil {
 		return errStopped
 	}
@@ -226,7 +223,7 @@ func (r *reading) next(ctx context.Context, results Results, newest *report.Reco
 	}
 	defer closeAll(events[:n])
 	if err == nil {
-		err = r.rotated(ctx, newest, false)
+		err = r.rotated(ctx, false)
 	}
 	if err != nil {
 		return err
@@ -248,24 +245,6 @@ func closeAll(events []Event) {
 	}
 }
 
-// rotated notes what is gone of the records that Windows has to go through, where it selects: those older than the oldest
-// that were not looked at when the last batch was asked for. At the end of the results, ended, those behind the newest that
-// there was at the beginning are the next reading's matter.
-func (r *reading) rotated(ctx context.Context, newest *report.Record, ended bool) error {
-	if r.all {
-		return nil
-	}
-	oldest, err := r.oldest(ctx)
-	gone := oldest - 1
-	if oldest == 0 || ended && gone > newest.ID { // 0: cleared
-		gone = newest.ID
-	}
-	if err == nil && gone > r.last.id && r.promised {
-		r.gap(gone)
-	}
-	return err
-}
-
 // take takes one event into the batch, or passes it over.
 func (r *reading) take(event Event) error {
 	record, err := render(event)
@@ -280,6 +259,10 @@ func (r *reading) take(event Event) error {
 	if record.ID <= r.last.id {
 		return nil // Windows stands before where we were
 	}
+	if r.again && record.ID > r.end.id {
+		r.stop()
+		return nil
+	}
 	here := passed{record.ID, mark(&record)}
 	if r.q.Filter.Match(&record) {
 		r.addWords(event, &record)
@@ -287,12 +270,17 @@ func (r *reading) take(event Event) error {
 			return nil
 		}
 	}
-	if (r.all || r.broken) && r.promised && record.ID > r.last.id+1 {
-		r.gap(record.ID - 1)
-	}
-	r.last, r.moved, r.broken, r.promised = here, true, false, true
+	r.unseen(record.ID - 1)
+	r.moveTo(here)
 	r.more = r.batch.Full() || len(r.gaps) >= report.MaxGaps
 	return nil
+}
+
+// stop ends a reading of an epoch that begins again, where a record is found that follows those that it began with.
+func (r *reading) stop() {
+	r.unseen(r.end.id)
+	r.moveTo(r.end)
+	r.more = true
 }
 
 // addWords adds to a record what its publisher says, where that is wanted and the XML does not say it.
@@ -310,23 +298,9 @@ func (r *reading) addWords(event Event, record *report.Record) {
 	}
 }
 
-// gap notes that the records behind the last one, up to this id, are missing.
-func (r *reading) gap(to int64) {
-	first := r.last.id + 1
-	reason := "the records were gone before they were read: rotated away, or the log was cleared"
-	if r.broken {
-		reason = "Windows can't render the records"
-	}
-	if n := len(r.gaps); n > 0 && r.gaps[n-1].Epoch == r.epoch && r.gaps[n-1].Last >= first-1 && r.gaps[n-1].Last > 0 {
-		r.gaps[n-1].Last = max(to, r.gaps[n-1].Last) // the log goes faster than the reading
-		return
-	}
-	r.gaps = append(r.gaps, report.Gap{Epoch: r.epoch, First: first, Last: to, Possible: r.filtered, Reason: reason})
-}
-
 // moveTo makes a record the last one.
-func (r *reading) moveTo(record *report.Record) {
-	r.last, r.moved, r.broken = passed{record.ID, mark(record)}, true, false
+func (r *reading) moveTo(p passed) {
+	r.last, r.moved, r.broken, r.cleared = p, true, false, false
 }
 
 // answer is what the report says. A reading that did not move leaves everything as it was: the next one begins it anew.
@@ -335,12 +309,15 @@ func (r *reading) answer() report.Logs {
 		return report.Logs{Channel: r.q.Channel, Epoch: r.q.Cursor.Epoch, Next: r.q.Cursor, More: r.more}
 	}
 	a := report.Logs{
-		Channel: r.q.Channel, Epoch: r.epoch, Begun: r.identity, Why: r.why,
+		Channel: r.q.Channel, Epoch: r.epoch, Why: r.why,
 		Records: r.batch.Records(), Gaps: r.gaps, More: r.more,
 		Next: report.Cursor{Epoch: r.epoch, Record: r.last.id, Position: r.last.mark},
 	}
-	if r.why != "" && a.Begun == "" {
-		a.Begun = identity(r.last)
+	switch {
+	case r.again:
+		a.Begun = r.q.Begun.Identity
+	case r.why != "":
+		a.Begun = identity{r.from, r.last, r.lost}.String()
 	}
 	return a
 }

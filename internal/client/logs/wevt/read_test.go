@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"muster/internal/client/logs/wevt"
 	"muster/internal/report"
 )
 
@@ -64,35 +63,6 @@ func TestFirstReading(t *testing.T) {
 	}
 }
 
-// What comes into an empty log is read from its first record on, although only what is new is wanted of a log.
-
-func TestAnEmptyLog(t *testing.T) {
-	l := &fakeLog{t: t}
-	s := newServer(report.Filter{})
-	s.request.Since = 0
-	first := s.query(10)
-	a := wevt.Read(t.Context(), l, first)
-	if a.Epoch != 1 || a.Next != (report.Cursor{Epoch: 1}) || a.Begun == "" {
-		t.Fatalf("%+v", a)
-	}
-	l.add(4000, now, 0) // the ids of a log that was cleared go on
-	again := first      // the answer's cursor was not kept
-	again.Fresh, again.Begun = 2, report.Epoch{Number: 1, Identity: a.Begun}
-	if b := wevt.Read(t.Context(), l, again); b.Epoch != 1 || len(b.Records) != 1 {
-		t.Fatalf("%+v", b)
-	}
-	s.keep(&a)
-	s.readAll(t, l, 10)
-	wantIDs(t, s.records[1], span(4000, 4000))
-	if len(s.gaps) > 0 {
-		t.Errorf("gaps %+v", s.gaps)
-	}
-	l.records = nil
-	if a := s.read(t, l, 10); a.Next.Record != 4000 || a.Begun != "" || a.Trouble != nil {
-		t.Errorf("the log is empty again: %+v", a)
-	}
-}
-
 func TestRotation(t *testing.T) {
 	l := &fakeLog{t: t}
 	s := newServer(report.Filter{})
@@ -125,7 +95,6 @@ func wantGaps(t *testing.T, s *server, want ...report.Gap) {
 }
 
 // The ids of a log that is cleared go on: the first is that of the record that says so.
-
 func TestAClearedLog(t *testing.T) {
 	for _, read := range []int{10, 7} {
 		l := &fakeLog{t: t}
@@ -178,7 +147,6 @@ func TestALogMadeAnew(t *testing.T) {
 }
 
 // The epoch that the server reserved long ago is not that of a log that is made anew, although its records may be older.
-
 func TestALogMadeAnewIsNotTheOneThatBeganBefore(t *testing.T) {
 	l := &fakeLog{t: t}
 	s := newServer(report.Filter{})
@@ -194,7 +162,6 @@ func TestALogMadeAnewIsNotTheOneThatBeganBefore(t *testing.T) {
 }
 
 // That the newest record can't be rendered does not mean that ids went back.
-
 func TestTheRecordReadLastCannotBeRendered(t *testing.T) {
 	l := &fakeLog{t: t}
 	s := newServer(report.Filter{})
@@ -211,7 +178,6 @@ func TestTheRecordReadLastCannotBeRendered(t *testing.T) {
 }
 
 // The same record in other words (a fraction of other length) is the same record.
-
 func TestAnUpgradeOfWindows(t *testing.T) {
 	l := &fakeLog{t: t}
 	s := newServer(report.Filter{})
@@ -223,36 +189,6 @@ func TestAnUpgradeOfWindows(t *testing.T) {
 	l.write(1)
 	if a := s.read(t, l, 100); a.Begun != "" || len(a.Records) != 1 {
 		t.Errorf("%+v", a)
-	}
-}
-
-// An answer is kept in the queue and its cursor is not: the same records get the same ids again, also when the time from
-
-// which on they are wanted has gone on.
-
-func TestAnAnswerThatWasHalfKept(t *testing.T) {
-	l := &fakeLog{t: t}
-	l.write(20)
-	s := newServer(report.Filter{})
-	first := wevt.Read(t.Context(), l, s.query(8))
-	q := s.query(8)
-	q.Fresh, q.Begun = 2, report.Epoch{Number: 1, Identity: first.Begun}
-	l.rotate(16) // part of them is gone
-	again := wevt.Read(t.Context(), l, q)
-	if again.Epoch != 1 || again.Begun != first.Begun || again.Records[0].ID != 5 {
-		t.Errorf("epoch %d, begun %q, records %v", again.Epoch, again.Begun, ids(again.Records))
-	}
-	l.rotate(10) // all of them, and more
-	again = wevt.Read(t.Context(), l, q)
-	if want := (report.Gap{Epoch: 1, First: 9, Last: 10, Reason: again.Gaps[0].Reason}); again.Epoch != 1 || again.Gaps[0] != want {
-		t.Errorf("epoch %d, gaps %+v", again.Epoch, again.Gaps)
-	}
-	l.records = nil
-	for id := range 20 {
-		l.add(int64(id+1), now, 3)
-	}
-	if again = wevt.Read(t.Context(), l, q); again.Epoch != 2 {
-		t.Errorf("epoch %d of another log", again.Epoch)
 	}
 }
 
@@ -277,6 +213,29 @@ func TestAGapInTheMidst(t *testing.T) {
 	wantIDs(t, s.records[1], append(span(1, s.gaps[0].First-1), span(401, 500)...))
 }
 
+// While Windows selects, records come and are rotated away, and then the log is cleared: what was gone before the last batch
+// is told, though nothing is left to know that by.
+func TestALogThatIsClearedWhileWindowsSelects(t *testing.T) {
+	l := &fakeLog{t: t, xpath: func(*report.Record) bool { return true }}
+	s := newServer(report.Filter{XPath: "*[System[Level=1]]"})
+	l.write(80)
+	batches := 0
+	l.after = func(call string) {
+		switch {
+		case call == "next":
+			if batches++; batches == 3 { // of which the first is the newest record
+				l.write(100)
+				l.rotate(20)
+			}
+		case call == "oldest" && batches == 3:
+			l.records = nil
+		}
+	}
+	s.readAll(t, l, 1000)
+	wantIDs(t, s.records[1], append(span(1, 64), span(161, 180)...))
+	wantGaps(t, s, report.Gap{Epoch: 1, First: 65, Last: 160, Possible: true})
+}
+
 func TestARecordThatCannotBeRendered(t *testing.T) {
 	for _, filter := range []report.Filter{{}, {XPath: "*[System[Level=1]]"}} {
 		l := &fakeLog{t: t, xpath: func(*report.Record) bool { return true }}
@@ -293,9 +252,3 @@ func TestARecordThatCannotBeRendered(t *testing.T) {
 		wantGaps(t, s, report.Gap{Epoch: 1, First: 5, Last: 5, Possible: possible}, report.Gap{Epoch: 1, First: 10, Last: 10, Possible: possible})
 	}
 }
-
-// Windows takes all the time that there is: with records read there is more, without one the channel is slow.
-
-// Windows takes all the time to select records far behind the cursor. Half of it is left to reading them all; a query that only
-
-// Windows can evaluate is slow.

@@ -118,6 +118,7 @@ func TestTheEndOfTheContext(t *testing.T) {
 	}
 }
 
+// Windows takes all the time that there is: with records read there is more, without one the channel is slow.
 func TestWindowsTakesAllTheTime(t *testing.T) {
 	for _, read := range []int{0, 3} {
 		l := &fakeLog{t: t}
@@ -140,6 +141,8 @@ func TestWindowsTakesAllTheTime(t *testing.T) {
 	}
 }
 
+// Windows takes all the time to select records far behind the cursor. Half of it is left to reading them all; a query that only
+// Windows can evaluate is slow.
 func TestWindowsTakesAllTheTimeToSelect(t *testing.T) {
 	for filter, slow := range map[*report.Filter]bool{
 		{Providers: []string{"source0"}}: false,

@@ -87,6 +87,10 @@ func (s *server) askFor(ctx context.Context, most int) report.Logs {
 func (s *server) keep(answer report.Logs) {
 	s.t.Helper()
 	s.last = answer
+	asked := report.Request{Logs: []report.LogRequest{s.request}}
+	if err := asked.CheckLogs([]report.Logs{answer}); err != nil {
+		s.t.Errorf("a server refuses it: %v", err)
+	}
 	if len(answer.Next.Position) > report.MaxPosition || len(answer.Begun) > report.MaxIdentity {
 		s.t.Errorf("a position of %d bytes, an identity of %d", len(answer.Next.Position), len(answer.Begun))
 	}

@@ -36,6 +36,28 @@ type place struct {
 	told     uint64 // up to which number it was told what is missing; 0: up to the last entry
 }
 
+// identity is that of an epoch: the stream and the number that were read, and since when the first reading did. The number is
+// made of the rest; what is left to say is where to begin if the answer was not kept.
+type identity struct {
+	stream string
+	epoch  int64
+	from   int64 // in µs since 1970
+}
+
+func (i identity) String() string {
+	return i.stream + ":" + strconv.FormatInt(i.epoch, 36) + ":" + strconv.FormatInt(i.from, 36)
+}
+
+func parseIdentity(text string) (identity, bool) {
+	words := strings.Split(text, ":")
+	if len(words) != 3 {
+		return identity{}, false
+	}
+	epoch, err1 := parseNumber(words[1])
+	from, err2 := parseNumber(words[2])
+	return identity{words[0], epoch, from}, err1 == nil && err2 == nil
+}
+
 // key returns a stream's name in a position: the first 64 of its 128 random bits.
 func key(stream string) string {
 	b, err := hex.DecodeString(stream)

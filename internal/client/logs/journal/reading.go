@@ -33,6 +33,7 @@ type reading struct {
 	program string
 	survey  survey
 	at      position
+	from    int64 // in µs since 1970: a first reading begins with the entries since then
 	batch   *logs.Batch
 	used    bool // the answer is in the epoch of a stream that was read
 	maker   maker
@@ -108,20 +109,34 @@ func some(list []string) string {
 }
 
 // first notes where a first reading begins in each stream. What can't be read yet begins at the same time, if it can one day.
+// Where a first reading was perhaps kept this one begins where that did, however long ago: what came since was promised.
 func (r *reading) first() {
-	from := int64(0)
-	if r.q.Since >= 0 {
-		from = r.q.Now.Add(-r.q.Since).UnixMicro()
+	begun, again := parseIdentity(r.q.Begun.Identity)
+	switch {
+	case again:
+		r.from = begun.from
+		r.begunIsThere(begun.stream)
+	case r.q.Since >= 0:
+		r.from = r.q.Now.Add(-r.q.Since).UnixMicro()
 	}
 	if len(r.survey.denied) > 0 {
-		r.at.watermark = from
+		r.at.watermark = r.from
 	}
 	for _, st := range r.survey.streams {
-		if r.q.Since == 0 || st.tailTime < from || st.tail == 0 {
+		if r.q.Since == 0 && !again || st.tailTime < r.from || st.tail == 0 {
 			r.at.places[key(st.id)] = st.end(0)
 		} else {
-			r.at.places[key(st.id)] = place{time: from, seek: true}
+			r.at.places[key(st.id)] = place{time: r.from, seek: true}
 		}
+	}
+}
+
+// begunIsThere notes a gap where the stream that was perhaps read is gone.
+func (r *reading) begunIsThere(id string) {
+	unknown := len(r.survey.denied) > 0 || len(r.survey.damaged) > 0
+	if !unknown && !slices.ContainsFunc(r.survey.streams, func(st *stream) bool { return st.id == id }) {
+		r.gap(report.Gap{Epoch: r.q.Begun.Number, First: 1, Possible: true,
+			Reason: "the journal was removed or begun anew; nobody knows whether what was read of it was kept, and what came after"})
 	}
 }
 
@@ -203,7 +218,7 @@ func (r *reading) use(s *scan) {
 	r.used = true
 	r.at.current = key(s.st.id)
 	if r.answer.Epoch = s.epoch; s.epoch != r.q.Cursor.Epoch {
-		r.answer.Begun, r.answer.Why = s.st.id+":"+strconv.FormatInt(s.epoch, 36), s.why
+		r.answer.Begun, r.answer.Why = identity{s.st.id, s.epoch, r.from}.String(), s.why
 	}
 }
 

@@ -96,6 +96,8 @@ type follower interface {
 	// reload checks another configuration and returns what takes it over from the one before.
 	reload(ctx context.Context, next *config.Config, changed changes) (apply func(ctx context.Context), err error)
 	alerts() (firing int)
+	// stuck is closed where nothing can be kept any more until another process is started; nil: never.
+	stuck() <-chan struct{}
 }
 
 // Controller visits a fleet. Make it with New; Run and Serve must not be called at the same time.

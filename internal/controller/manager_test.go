@@ -2,6 +2,7 @@ package controller
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"sync"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"muster/internal/config"
+	"muster/internal/queue"
 )
 
 // told is a manager that notes what it is told.
@@ -97,6 +99,25 @@ func TestAServerThatHangsIsNotAlive(t *testing.T) {
 		cancel()
 		if err := <-done; err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+// A queue that hangs for ever is one for the next process: who manages this one has to start that.
+func TestAServerWhoseQueueHangsEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _, _ := spreadController(t, 3, config.Server{Interval: time.Hour})
+		m, f := new(told), &fakeFollower{hangs: make(chan struct{})}
+		c.manager, c.behind = m, f
+		done := make(chan error, 1)
+		go func() { done <- c.Serve(t.Context()) }()
+		time.Sleep(3 * time.Hour)
+		close(f.hangs)
+		if err := <-done; !errors.Is(err, queue.ErrStuck) || !errors.Is(err, ErrUnusable) {
+			t.Errorf("it ends with %v", err)
+		}
+		if got := m.all(); !slices.Equal(got, []string{"ready", "stopping"}) {
+			t.Errorf("told: %q", got)
 		}
 	})
 }

@@ -109,6 +109,8 @@ func (p *pipeline) Close() error {
 	return errors.Join(errs...)
 }
 
+func (p *pipeline) stuck() <-chan struct{} { return p.queue.Stuck() }
+
 // queueFolder is where the queue is that runs in this process.
 func queueFolder(c *config.Config) string { return filepath.Join(c.Server.Data, "queue") }
 

@@ -2,10 +2,13 @@ package controller
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
 	"time"
+
+	"muster/internal/queue"
 )
 
 // Manager is whoever started the server and watches over it, such as systemd. Its methods don't wait for anybody, and have
@@ -42,11 +45,13 @@ type Serving struct {
 
 // Serve makes a sweep at every interval until ctx ends: the first at once, or, where another process began one less than an
 // interval ago, when the next is due. A sweep begins on time even while visits of the one before still run; their hosts are
-// left out of it. What goes wrong then is logged. The error says that the server could not begin.
+// left out of it. What goes wrong then is logged. The error says that the server could not begin, or can't go on in this process
+// (its chain has queue.ErrStuck then): whoever started it should start it again.
 func (c *Controller) Serve(ctx context.Context) error {
+	ctx, stuck := c.untilStuck(ctx)
 	served, err := c.behind.serve(ctx)
 	if err != nil {
-		return err
+		return errors.Join(err, stuck())
 	}
 	defer served()
 	stop := c.behind.start()
@@ -59,8 +64,33 @@ func (c *Controller) Serve(ctx context.Context) error {
 	c.log.Info("stopping")
 	c.manager.Stopping()
 	sweeps.Wait()
+	if err := stuck(); err != nil {
+		return err
+	}
 	c.behind.settleBriefly(context.WithoutCancel(ctx))
 	return nil
+}
+
+// untilStuck returns a context that ends where nothing can be kept any more in this process, too, and stuck, which ends it
+// and says whether it was that. It must be called.
+func (c *Controller) untilStuck(ctx context.Context) (_ context.Context, stuck func() error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		select {
+		case <-c.behind.stuck():
+			cancel(queue.ErrStuck)
+		case <-ctx.Done():
+		}
+	})
+	return ctx, func() error {
+		cancel(nil)
+		watching.Wait()
+		if cause := context.Cause(ctx); errors.Is(cause, queue.ErrStuck) {
+			return fmt.Errorf("queue %w: %w", ErrUnusable, cause)
+		}
+		return nil
+	}
 }
 
 // keepTime starts a sweep whenever it is time, until ctx ends.

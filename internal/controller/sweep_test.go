@@ -133,11 +133,15 @@ func (q *fakeQueue) Put(_ context.Context, entries ...queue.Entry) error {
 }
 
 // fakeFollower has nothing to do.
-type fakeFollower struct{ unkept atomic.Int64 } // of the sweep that ended last
+type fakeFollower struct {
+	unkept atomic.Int64  // of the sweep that ended last
+	hangs  chan struct{} // closed where the queue hangs; nil: it never does
+}
 
 func (*fakeFollower) start() func()                     { return func() {} }
 func (*fakeFollower) settle(context.Context) error      { return nil }
 func (*fakeFollower) settleBriefly(context.Context)     {}
+func (f *fakeFollower) stuck() <-chan struct{}          { return f.hangs }
 func (*fakeFollower) counts(time.Time) (c watch.Counts) { return c }
 func (*fakeFollower) alerts() int                       { return 0 }
 func (*fakeFollower) checkMail(context.Context)         {}

@@ -52,7 +52,7 @@ func checkCluster(ctx context.Context, o Options) (string, error) {
 	if err != nil {
 		return "", unavailable("connect to the cluster", err)
 	}
-	defer l.close()
+	defer func() { _ = l.close() }() // of a connection
 	asked, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	js, err := jetstream.New(l.conn)

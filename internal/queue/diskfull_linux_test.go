@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -202,4 +203,35 @@ func TestTheRealDiskIsLookedAt(t *testing.T) {
 	}
 	until(t, q, "room again", func(s queue.State) bool { return !s.Full })
 	put(t, q, 1, 2)
+}
+
+// Nothing is deleted where the disk has no room for saying so: JetStream would hang for ever.
+func TestNothingIsPurgedWithoutRoom(t *testing.T) {
+	var free atomic.Uint64
+	o := queue.Options{
+		Folder: filepath.Join(t.TempDir(), "queue"), Readers: []string{"store"},
+		FreeSpace: func(string) (uint64, error) { return free.Load(), nil },
+	}
+	free.Store(1 << 40)
+	q := open(t, o)
+	put(t, q, 0, 10)
+	free.Store(15 << 20)
+	r := reader(t, q, "store")
+	entries, err := r.Next(t.Context(), 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Done(t.Context(), entries[len(entries)-1].Position); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := q.Look(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if s := q.State(); s.Bytes == 0 {
+		t.Errorf("with 15 MiB left: %+v", s)
+	}
+	free.Store(16 << 20)
+	until(t, q, "purged", func(s queue.State) bool { return s.Bytes == 0 })
 }

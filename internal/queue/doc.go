@@ -28,7 +28,7 @@
 // # Failure
 //
 // A disk that is full or broken stops JetStream: calls return ErrUnavailable, and the queue starts it again until it
-// works. A cluster out of reach is the same, and nats.go connects again. Put tries for a while by itself; whoever reads tries
+// works. Where it can't be ended, since it waits for itself, Stuck says so: another process has to go on. A cluster out of reach is the same, and nats.go connects again. Put tries for a while by itself; whoever reads tries
 // again when it likes. Where the stream has lost its end, or was deleted, readers go back to what there is, and the log says
 // what is missing.
 //
@@ -37,5 +37,5 @@
 // believed.
 //
 // A Queue and its tables are safe for concurrent use; a Reader has one user at a time. The goroutines are the queue's own, and
-// Close waits for them.
+// Close waits for them, but for those of a JetStream that is stuck.
 package queue

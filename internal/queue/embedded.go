@@ -16,6 +16,9 @@ import (
 // startMost is how long a server may take to be ready after it has read what it has on disk, which Start waits for.
 const startMost = 5 * time.Second
 
+// endMost is how long a server may take to end. It writes what it knows of its streams then, which takes a moment.
+const endMost = 30 * time.Second
+
 // embed starts JetStream in this process, and waits until it has read what is on disk.
 func embed(ctx context.Context, o Options) (*link, error) {
 	if err := os.MkdirAll(o.Folder, 0o700); err != nil {
@@ -53,7 +56,7 @@ func embed(ctx context.Context, o Options) (*link, error) {
 	}
 	s.SetLoggerV2(serverLog{o.Logger}, false, false, false)
 	s.Start()
-	l := &link{replicas: 1}
+	l := &link{replicas: 1, bound: endMost}
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go func() { // ended by l.end, which waits for it
 		defer close(stopped)
@@ -68,13 +71,11 @@ func embed(ctx context.Context, o Options) (*link, error) {
 		s.WaitForShutdown()
 	}
 	if err := errors.Join(ready(ctx, s), lost(streams)); err != nil {
-		l.end()
-		return nil, err
+		return nil, errors.Join(err, l.close())
 	}
 	if l.conn, err = nats.Connect("", nats.InProcessServer(s), nats.Name("muster"), nats.MaxReconnects(0),
 		nats.NoReconnect()); err != nil {
-		l.end()
-		return nil, err
+		return nil, errors.Join(err, l.close())
 	}
 	return l, nil
 }

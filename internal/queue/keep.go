@@ -118,7 +118,7 @@ func (q *Queue) keep(ctx context.Context) {
 // clean removes from the tables what says that something was deleted before a time.
 func (q *Queue) clean(ctx context.Context, before time.Time) {
 	l, err := q.current()
-	if err != nil {
+	if err != nil || !q.hasRoom() {
 		return
 	}
 	l.mu.Lock()
@@ -166,9 +166,11 @@ func (q *Queue) repair(ctx context.Context, repairing *repairs) {
 		q.mu.Lock()
 		q.link, q.failure = nil, reason
 		q.mu.Unlock()
-		broken.close()
+		if err := broken.close(); err != nil {
+			q.giveUp(ctx, err)
+		}
 	}
-	if !repairing.due(time.Now()) {
+	if q.isStuck() || !repairing.due(time.Now()) {
 		return
 	}
 	fresh, err := connect(ctx, q.options)
@@ -177,8 +179,12 @@ func (q *Queue) repair(ctx context.Context, repairing *repairs) {
 		err = q.align(call, fresh)
 		cancel()
 		if err != nil {
-			fresh.close()
+			err = errors.Join(err, fresh.close())
 		}
+	}
+	if errors.Is(err, ErrStuck) {
+		q.giveUp(ctx, err)
+		return
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -187,6 +193,24 @@ func (q *Queue) repair(ctx context.Context, repairing *repairs) {
 		return
 	}
 	q.link = fresh
+}
+
+// giveUp notes that JetStream can't be started again in this process. Of the goroutine that keeps the queue.
+func (q *Queue) giveUp(ctx context.Context, err error) {
+	q.log.ErrorContext(ctx, "queue can't be started again in this process", "err", err)
+	q.mu.Lock()
+	q.failure = err
+	q.mu.Unlock()
+	close(q.stuck)
+}
+
+func (q *Queue) isStuck() bool {
+	select {
+	case <-q.stuck:
+		return true
+	default:
+		return false
+	}
 }
 
 // examine renews the state and deletes what is done.
@@ -321,7 +345,7 @@ func (q *Queue) trim(ctx context.Context, l *link) error {
 	}
 	trimmed := l.trimmed
 	q.mu.Unlock()
-	if done <= trimmed {
+	if done <= trimmed || !q.hasRoom() {
 		return nil
 	}
 	if err := l.stream.Purge(ctx, jetstream.WithPurgeSequence(done+1)); err != nil {
@@ -332,6 +356,18 @@ func (q *Queue) trim(ctx context.Context, l *link) error {
 	defer q.mu.Unlock()
 	l.trimmed = done
 	return nil
+}
+
+// purgeRoom is how many bytes a disk must have left for a purge. JetStream writes what it deletes, and part of a block anew; where
+// it can't, it may hang for ever (see link.close).
+const purgeRoom = 16 << 20
+
+func (q *Queue) hasRoom() bool {
+	if q.options.Cluster != nil {
+		return true
+	}
+	free, err := q.options.FreeSpace(q.options.Folder)
+	return err != nil || free >= purgeRoom
 }
 
 func freeSpace(folder string) (uint64, error) {

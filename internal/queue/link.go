@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -18,7 +19,8 @@ type link struct {
 	js     jetstream.JetStream
 	stream jetstream.Stream
 	dead   jetstream.Stream
-	end    func() // ends what is under the connection; nil for a cluster
+	end    func()        // ends what is under the connection, and waits for that; nil for a cluster
+	bound  time.Duration // how long that may take
 
 	replicas int
 	trimmed  uint64 // the sequence up to which messages were deleted; guarded by the mu of the queue
@@ -43,8 +45,7 @@ func connect(ctx context.Context, o Options) (*link, error) {
 		return nil, unavailable("open the queue", err)
 	}
 	if err := l.prepare(ctx, o); err != nil {
-		l.close()
-		return nil, unavailable("prepare the queue's streams", err)
+		return nil, unavailable("prepare the queue's streams", errors.Join(err, l.close()))
 	}
 	return l, nil
 }
@@ -166,9 +167,30 @@ func (l *link) broken() error {
 	return nil
 }
 
-func (l *link) close() {
-	l.conn.Close()
-	if l.end != nil {
-		l.end()
+// close returns when the link has ended. JetStream in this process may not: where one of its goroutines waits for a lock that it
+// holds itself (2.15.2 does after a purge that met a full disk) nothing but the end of the process ends that. Then the error is
+// ErrStuck, and the files are JetStream's still: no other may be started on them.
+func (l *link) close() error {
+	ended := make(chan struct{})
+	go func() { // it ends with the link, or with the process
+		defer close(ended)
+		if l.conn != nil {
+			l.conn.Close()
+		}
+		if l.end != nil {
+			l.end()
+		}
+	}()
+	if l.end == nil {
+		<-ended
+		return nil
+	}
+	late := time.NewTimer(l.bound)
+	defer late.Stop()
+	select {
+	case <-ended:
+		return nil
+	case <-late.C:
+		return ErrStuck
 	}
 }

@@ -17,6 +17,9 @@ var (
 	ErrUnavailable = errors.New("the queue could not be used")        // now; it may be later
 	ErrTooLarge    = errors.New("the entry is too large for a queue") // and always will be
 	ErrKey         = errors.New("the key of the queue does not fit")  // its files were written with another, or it is gone
+
+	// ErrStuck is final: see Queue.Stuck.
+	ErrStuck = errors.New("JetStream hangs and can't be ended: the process has to be started again")
 )
 
 const (
@@ -88,6 +91,7 @@ type Queue struct {
 	hurry    chan struct{}      // holds a token where something seems to be wrong
 	look     chan chan struct{} // asks the keeper to look now
 	ended    chan struct{}      // closed by Close
+	stuck    chan struct{}      // closed where JetStream can't be ended
 
 	mu      sync.Mutex
 	link    *link // nil: not available
@@ -138,6 +142,7 @@ func Open(ctx context.Context, o Options) (*Queue, error) {
 		hurry:    make(chan struct{}, 1),
 		look:     make(chan chan struct{}),
 		ended:    make(chan struct{}),
+		stuck:    make(chan struct{}),
 		readers:  make(map[string]*Reader, len(o.Readers)),
 	}
 	for _, name := range o.Readers {
@@ -149,9 +154,8 @@ func Open(ctx context.Context, o Options) (*Queue, error) {
 		return nil, err
 	}
 	if err := q.takeUp(ctx, l); err != nil {
-		l.close()
 		q.packer.close()
-		return nil, unavailable("take up the queue", err)
+		return nil, unavailable("take up the queue", errors.Join(err, l.close()))
 	}
 	q.link = l
 	q.examine(ctx)
@@ -162,27 +166,33 @@ func Open(ctx context.Context, o Options) (*Queue, error) {
 	return q, nil
 }
 
-// Close ends the queue: puts that wait return ErrUnavailable. What was put stays.
+// Close ends the queue: puts that wait return ErrUnavailable. What was put stays. The error is ErrStuck, or nil.
 func (q *Queue) Close() error {
+	var err error
 	q.closing.Do(func() {
 		q.stop()
 		close(q.ended)
 		q.done.Wait()
-		q.release()
+		err = q.release()
 		q.packer.close()
 	})
-	return nil
+	return err
 }
 
+// Stuck returns a channel that is closed where JetStream in this process hangs and can't be ended. Everything that was put is on
+// disk, and nothing more can be, until another process opens the queue: this one should end.
+func (q *Queue) Stuck() <-chan struct{} { return q.stuck }
+
 // release lets go of JetStream.
-func (q *Queue) release() {
+func (q *Queue) release() error {
 	q.mu.Lock()
 	l := q.link
 	q.link, q.failure = nil, errors.New("it is closed")
 	q.mu.Unlock()
-	if l != nil {
-		l.close()
+	if l == nil {
+		return nil
 	}
+	return l.close()
 }
 
 // current returns the connection to JetStream.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -217,16 +218,21 @@ func TestAGapIsNotForgotten(t *testing.T) {
 	}
 }
 
-// However often that happens: an identity is not longer than it may be.
+// However often that happens, and whether or not all files can be read: an identity is not longer than it may be.
 func TestGapsWithoutEnd(t *testing.T) {
-	path := folder(t)
-	s := newServer(t, path)
-	s.early = func() bool { return true }
-	for i := range 100 {
-		s.request.Begun.Number += 1 << 60 / 100
-		appendTo(t, path, text(lines(i, i+100)))
-		s.part()
-		must(t, os.Truncate(path, 0))
+	for name, beside := range map[string]string{"": "auth.log.9", "a file that can't be read": "auth.log.9.xz"} {
+		t.Run(name, func(t *testing.T) {
+			path := folder(t)
+			appendTo(t, filepath.Join(filepath.Dir(path), beside), "")
+			s := newServer(t, path)
+			s.early = func() bool { return true }
+			for i := range 100 {
+				s.request.Begun.Number += 1 << 60 / 100
+				appendTo(t, path, text(lines(i, i+100)))
+				s.part()
+				must(t, os.Truncate(path, 0))
+			}
+		})
 	}
 }
 

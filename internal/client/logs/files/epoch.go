@@ -146,13 +146,13 @@ func (r *reading) resume(o *opened, from start) (known identity, again bool, err
 		if holder != nil {
 			holder.close()
 		}
-		switch {
-		case errors.Is(refused, errMoved) || r.ctx.Err() != nil:
+		if errors.Is(refused, errMoved) || r.ctx.Err() != nil {
 			return known, false, errors.Join(refused, r.ctx.Err())
-		case holder == nil && refused != nil:
+		}
+		if holder == nil && refused != nil {
 			reason += " (" + refused.Error() + ")"
-			fallthrough
-		case holder == nil && len(known.lost) < mostLost:
+		}
+		if holder == nil && len(known.lost) < mostLost {
 			known.lost = append(known.lost, loss{r.q.Begun.Number, known.start + 1})
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"muster/internal/client/logs"
 )
 
 // identity tells the file that an epoch began with, by what was read of it: who has all of that can be read under the epoch's
@@ -15,11 +17,8 @@ import (
 type identity struct {
 	start int64    // where in the file the epoch began
 	at    position // where the reading stood then
-	lost  []loss   // of epochs before
+	lost  []logs.Loss
 }
-
-// loss is what is gone of an epoch that was perhaps kept: from this record on.
-type loss struct{ epoch, first int64 }
 
 // mostLost bounds the losses of an identity. Each is one more crash after the last cursor that was kept.
 const mostLost = 4
@@ -27,14 +26,14 @@ const mostLost = 4
 func (i identity) String() string {
 	text := fmt.Sprintf("%d %s", i.start, i.at)
 	for _, l := range i.lost {
-		text += fmt.Sprintf(" %d %d", l.epoch, l.first)
+		text += " " + l.String()
 	}
 	return text
 }
 
 func parseIdentity(text string) (identity, bool) {
 	words := strings.Fields(text)
-	if len(words) < 1+positionWords || len(words)%2 != 0 {
+	if len(words) < 1+positionWords {
 		return identity{}, false
 	}
 	start, err := strconv.ParseInt(words[0], 10, 64)
@@ -45,16 +44,11 @@ func parseIdentity(text string) (identity, bool) {
 	if err != nil || start > at.offset {
 		return identity{}, false
 	}
-	i := identity{start: start, at: at}
-	for words = words[1+positionWords:]; len(words) > 0; words = words[2:] {
-		epoch, err1 := strconv.ParseInt(words[0], 10, 64)
-		first, err2 := strconv.ParseInt(words[1], 10, 64)
-		if err1 != nil || err2 != nil || epoch < 1 || first < 1 {
-			return identity{}, false
-		}
-		i.lost = append(i.lost, loss{epoch, first})
+	lost, ok := logs.ParseLosses(words[1+positionWords:])
+	if !ok {
+		return identity{}, false
 	}
-	return i, true
+	return identity{start, at, lost}, true
 }
 
 // isOfNothing reports whether the epoch began where there was no line yet.
@@ -153,11 +147,11 @@ func (r *reading) resume(o *opened, from start) (known identity, again bool, err
 			reason += " (" + refused.Error() + ")"
 		}
 		if holder == nil && len(known.lost) < mostLost {
-			known.lost = append(known.lost, loss{r.q.Begun.Number, known.start + 1})
+			known.lost = append(known.lost, logs.Loss{Epoch: r.q.Begun.Number, First: known.start + 1})
 		}
 	}
 	for _, l := range known.lost {
-		r.gap(l.epoch, l.first, reason)
+		r.gap(l.Epoch, l.First, reason)
 	}
 	return known, again, nil
 }

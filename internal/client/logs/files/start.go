@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"time"
 
+	"muster/internal/client/logs"
 	"muster/internal/client/logs/syslog"
 	"muster/internal/report"
 )
@@ -59,7 +60,7 @@ func (r *reading) again(known identity, why string) error {
 			return err
 		}
 	}
-	return r.beginSince(known.at, loss{r.q.Begun.Number, known.start + 1}, why)
+	return r.beginSince(known.at, logs.Loss{Epoch: r.q.Begun.Number, First: known.start + 1}, why)
 }
 
 // insideLine reports whether the content goes on inside a line.
@@ -177,7 +178,7 @@ func (r *reading) fromNothing(at position) error {
 		return r.again(known, why)
 	}
 	at.written = at.written.Add(-tick) // a file that was written to in the same instant may be the one
-	return r.beginSince(at, loss{r.answer.Epoch, 1}, why)
+	return r.beginSince(at, logs.Loss{Epoch: r.answer.Epoch, First: 1}, why)
 }
 
 // tick is by how much a file may have been written to later than its time says, which systems take from their clock's last tick.
@@ -196,12 +197,12 @@ func (r *reading) older(at position) int {
 // lost begins anew where the position can't be found, with the oldest file that was written to since. As long as there
 // is nothing in any it waits: so the gap is told once.
 func (r *reading) lost(at position, reason string) error {
-	return r.beginSince(at, loss{r.q.Cursor.Epoch, at.offset + 1}, reason, reason)
+	return r.beginSince(at, logs.Loss{Epoch: r.q.Cursor.Epoch, First: at.offset + 1}, reason, reason)
 }
 
 // beginSince begins with the oldest file that was written to since a position was taken, as far as that has anything to read.
 // What is gone is told: for these reasons, and where files that come before can't be read.
-func (r *reading) beginSince(at position, gone loss, why string, reasons ...string) error {
+func (r *reading) beginSince(at position, gone logs.Loss, why string, reasons ...string) error {
 	next, skipped, err := r.successor(r.older(at) - 1)
 	if err != nil || next == nil {
 		r.noteAbsence()
@@ -209,7 +210,7 @@ func (r *reading) beginSince(at position, gone loss, why string, reasons ...stri
 	}
 	defer next.close()
 	for _, reason := range append(reasons, skipped...) {
-		r.gap(gone.epoch, gone.first, reason)
+		r.gap(gone.Epoch, gone.First, reason)
 	}
 	return r.begin(next, start{}, why)
 }

@@ -5,9 +5,11 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
+	"muster/internal/client/logs"
 	"muster/internal/report"
 )
 
@@ -16,19 +18,14 @@ import (
 type identity struct {
 	first int64  // the first id that the answer may have brought; last.id + 1 where it was to bring none
 	last  passed // the last record that it read or passed over
-	lost  []lost
+	lost  []logs.Loss
 }
-
-// lost is an epoch that began in an answer that was perhaps kept, and whose log was gone when it was to be read again: a gap
-// from its first id on. The cursor knows nothing of it; so it is part of the identity of the epoch that began then, until
-// the cursor is of that one.
-type lost struct{ epoch, first int64 }
 
 // empty is the identity of an epoch that began in a log without records.
 const empty = "empty"
 
 // String returns the identity as text, of at most report.MaxIdentity bytes. There is room for three epochs that are lost, whatever
-// their numbers; of those beyond the room the oldest are left out.
+// their numbers, the newest first; of those beyond the room the oldest are left out.
 func (i identity) String() string {
 	if i.last.id == 0 {
 		return empty
@@ -36,7 +33,7 @@ func (i identity) String() string {
 	text := fmt.Sprintf("%d %s %d", i.last.id, i.last.mark, i.first)
 	var words strings.Builder
 	for n := len(i.lost) - 1; n >= 0; n-- {
-		word := fmt.Sprintf(" %d %d", i.lost[n].epoch, i.lost[n].first)
+		word := " " + i.lost[n].String()
 		if len(text)+words.Len()+len(word) > report.MaxIdentity {
 			break
 		}
@@ -48,21 +45,17 @@ func (i identity) String() string {
 // parseIdentity parses the identity of an epoch that began with records.
 func parseIdentity(text string) (identity, bool) {
 	words := strings.Fields(text)
-	if len(words) < 3 || len(words)%2 == 0 {
+	if len(words) < 3 {
 		return identity{}, false
 	}
-	numbers := make([]int64, len(words))
-	for n, word := range words {
-		var err error
-		if numbers[n], err = strconv.ParseInt(word, 10, 64); n != 1 && (err != nil || numbers[n] < 1) {
-			return identity{}, false
-		}
+	last, err1 := strconv.ParseInt(words[0], 10, 64)
+	first, err2 := strconv.ParseInt(words[2], 10, 64)
+	lost, ok := logs.ParseLosses(words[3:])
+	if !ok || err1 != nil || err2 != nil || last < 1 || first < 1 || first > last+1 {
+		return identity{}, false
 	}
-	i := identity{first: numbers[2], last: passed{numbers[0], words[1]}}
-	for n := len(words) - 2; n > 2; n -= 2 {
-		i.lost = append(i.lost, lost{numbers[n], numbers[n+1]})
-	}
-	return i, i.first <= i.last.id+1
+	slices.Reverse(lost) // the newest comes first
+	return identity{first, passed{last, words[1]}, lost}, true
 }
 
 // begun returns the epoch that began with records in an answer that was perhaps kept. One that the cursor is of certainly was.

@@ -3,16 +3,17 @@ package wevt
 import (
 	"context"
 
+	"muster/internal/client/logs"
 	"muster/internal/report"
 )
 
 // place is where a reading begins.
 type place struct {
 	epoch int64
-	why   string // it begins an epoch; empty: it does not
-	from  int64  // the id with which that epoch begins
-	lost  []lost // what is told with it
-	again bool   // the epoch began before: this reading is its first answer once more, and ends where that did
+	why   string      // it begins an epoch; empty: it does not
+	from  int64       // the id with which that epoch begins
+	lost  []logs.Loss // what is told with it
+	again bool        // the epoch began before: this reading is its first answer once more, and ends where that did
 }
 
 // Why an epoch begins.
@@ -113,9 +114,9 @@ func (r *reading) beginAgain(ctx context.Context, begun identity, oldest int64) 
 		return err
 	}
 	if at == isAnother {
-		gone := lost{r.q.Begun.Number, begun.first}
+		gone := logs.Loss{Epoch: r.q.Begun.Number, First: begun.first}
 		if r.isSuccessor(begun.lost) {
-			gone.first = 1
+			gone.First = 1
 		}
 		r.beginWith(oldest, place{why: anewAgain, lost: append(begun.lost, gone)})
 		return nil
@@ -139,7 +140,9 @@ func (r *reading) beginAgain(ctx context.Context, begun identity, oldest int64) 
 
 // isSuccessor reports whether an epoch's log took the place of one of which something was read: then its records were
 // promised from the first on.
-func (r *reading) isSuccessor(before []lost) bool { return r.q.Cursor.Record > 0 || len(before) > 0 }
+func (r *reading) isSuccessor(before []logs.Loss) bool {
+	return r.q.Cursor.Record > 0 || len(before) > 0
+}
 
 // whyAgain returns why the epoch began that begins again.
 func (r *reading) whyAgain() string {
@@ -161,7 +164,7 @@ func (r *reading) tellGone() {
 	}
 	for _, l := range r.lost {
 		const reason = "the log was gone before it was known that its first records are kept, with all that came after them"
-		r.gaps = append(r.gaps, report.Gap{Epoch: l.epoch, First: l.first, Possible: true, Reason: reason})
+		r.gaps = append(r.gaps, report.Gap{Epoch: l.Epoch, First: l.First, Possible: true, Reason: reason})
 	}
 	if r.isSuccessor(r.lost) && r.from > 1 {
 		const reason = "the new log begins with a later record: those before may be gone"

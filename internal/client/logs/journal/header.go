@@ -181,6 +181,12 @@ func (st *stream) closed() bool {
 	return !slices.ContainsFunc(st.files, func(f file) bool { return !f.archived })
 }
 
+// lacks reports whether the stream of a key is gone. Where there is a file that could not be read it may be there.
+func (s *survey) lacks(name string) bool {
+	return len(s.denied) == 0 && len(s.damaged) == 0 &&
+		!slices.ContainsFunc(s.streams, func(st *stream) bool { return key(st.id) == name })
+}
+
 // alone reports whether no other files take numbers from the same counter: journald counts for the system and all users.
 func (s *survey) alone() bool {
 	lineage := ""

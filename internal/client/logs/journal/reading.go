@@ -133,8 +133,7 @@ func (r *reading) first() {
 
 // begunIsThere notes a gap where the stream that was perhaps read is gone.
 func (r *reading) begunIsThere(id string) {
-	unknown := len(r.survey.denied) > 0 || len(r.survey.damaged) > 0
-	if !unknown && !slices.ContainsFunc(r.survey.streams, func(st *stream) bool { return st.id == id }) {
+	if r.survey.lacks(key(id)) {
 		r.gap(report.Gap{Epoch: r.q.Begun.Number, First: 1, Possible: true,
 			Reason: "the journal was removed or begun anew; nobody knows whether what was read of it was kept, and what came after"})
 	}
@@ -147,11 +146,8 @@ func (st *stream) end(epoch int64) place {
 
 // missing notes gaps for streams that were not read to their end and are gone.
 func (r *reading) missing() {
-	if len(r.survey.denied) > 0 || len(r.survey.damaged) > 0 {
-		return // it may be there
-	}
 	for name, p := range r.at.places {
-		if slices.ContainsFunc(r.survey.streams, func(st *stream) bool { return key(st.id) == name }) {
+		if !r.survey.lacks(name) {
 			continue
 		}
 		delete(r.at.places, name)

@@ -52,9 +52,9 @@ type GapRow struct {
 
 // Records is the book of the log records: every line that a host wrote is stored once, but those that it destroyed before
 // they were read, and these are a gap. A gap may hold lines that are stored: a server that was killed had handed them over, and
-// the next one, which did not know that, found them gone. There is one exception, which is noted: a file that came and was cleared between two
-// visits, so that nobody knows of it. Whether a visit saw it the book can't tell: it takes each of which nothing was read for
-// one. Hosts number their lines from 1 on; the numbers of epochs grow.
+// the next one, which did not know that, found them gone. There is one exception, which is noted: a file that came and was
+// cleared between two visits, so that nobody knows of it. Whether a visit saw it the book can't tell: it takes each of which
+// nothing was read for one. Hosts number their lines from 1 on; the numbers of epochs grow.
 type Records struct {
 	Rows    []RecordRow
 	Gaps    []GapRow

@@ -28,9 +28,9 @@
 // # Failure
 //
 // A disk that is full or broken stops JetStream: calls return ErrUnavailable, and the queue starts it again until it
-// works. Where it can't be ended, since it waits for itself, Stuck says so: another process has to go on. A cluster out of reach is the same, and nats.go connects again. Put tries for a while by itself; whoever reads tries
-// again when it likes. Where the stream has lost its end, or was deleted, readers go back to what there is, and the log says
-// what is missing.
+// works. Where it can't be ended, since it waits for itself, Stuck says so: another process has to go on. A cluster out of
+// reach is unavailable likewise, and nats.go connects again. Put tries for a while by itself; whoever reads tries again when it
+// likes. Where the stream has lost its end, or was deleted, readers go back to what there is, and the log says what is missing.
 //
 // Each write expects the stream's end. So a write without an answer, tried again, is in a cluster there once. In this
 // process it may be there twice: after a failed write nobody knows what the disk has, and what JetStream shows is not

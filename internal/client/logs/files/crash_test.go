@@ -117,15 +117,7 @@ func (s *server) balance(files []*generation) {
 	}
 }
 
-// dies has the server crash once an answer's records are kept, before its cursor is.
-func (s *server) dies() {
-	s.t.Helper()
-	s.crash = func() bool { return true }
-	s.part()
-	s.crash = nil
-}
-
-// wantOneGap visits, and wants a gap from one record of an epoch on.
+// wantOneGap wants a gap from one record of an epoch on.
 func (s *server) wantOneGap(epoch, first int64) {
 	s.t.Helper()
 	if len(s.gaps) != 1 || s.gaps[0].Epoch != epoch || s.gaps[0].First != first || s.gaps[0].Last != 0 {

@@ -176,9 +176,7 @@ func TestACrashAtTheFirstReading(t *testing.T) {
 	appendTo(t, path, time.Now().UTC().Format(time.RFC3339)+" h p: a\nb\n")
 	s := newServer(t, path)
 	s.request.Since, s.records, s.late = time.Hour, 1, 0
-	s.crash = func() bool { return true }
-	s.part()
-	s.crash = nil
+	s.dies()
 	s.late = 10 * time.Hour
 	s.visit()
 	if len(s.order) != 2 || s.order[1] != "b" {

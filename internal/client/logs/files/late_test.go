@@ -117,9 +117,7 @@ func TestTheTimeEndsWhileAFileIsLookedFor(t *testing.T) {
 		"the one that was begun": func(s *server, path string) []string {
 			s.request.Since = 0
 			appendTo(t, path, text(old))
-			s.crash = func() bool { return true }
-			s.part()
-			s.crash = nil
+			s.dies()
 			appendTo(t, path, "b\n")
 			gone(path)
 			return []string{"b", "z"}

@@ -17,9 +17,7 @@ func TestACrashAndThenAFileThatBeginsAlike(t *testing.T) {
 	s := newServer(t, path)
 	head := text(lines(0, 40)) // more than is looked at of a file's beginning
 	appendTo(t, path, head+"of the old file\n")
-	s.crash = func() bool { return true }
-	s.part()
-	s.crash = nil
+	s.dies()
 	must(t, os.Remove(path))
 	appendTo(t, path, head+"of the new file\n")
 	s.visit()
@@ -65,9 +63,7 @@ func TestACrashWhereThereIsNoFileYet(t *testing.T) {
 	path := folder(t)
 	s := newServer(t, path)
 	s.request.Since, s.late = 0, 0
-	s.crash = func() bool { return true }
-	s.part()
-	s.crash = nil
+	s.dies()
 	appendTo(t, path, "a\n")
 	rotate(t, path, 3)
 	s.late = time.Minute
@@ -82,9 +78,7 @@ func TestACrashInTheMiddleOfALongLine(t *testing.T) {
 	s := newServer(t, path)
 	s.request.Since = 0
 	appendTo(t, path, strings.Repeat("x", 200<<10))
-	s.crash = func() bool { return true }
-	s.part()
-	s.crash = nil
+	s.dies()
 	appendTo(t, path, "y\na\n")
 	s.want("a")
 }

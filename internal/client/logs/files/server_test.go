@@ -134,6 +134,14 @@ func (s *server) keep(answer report.Logs) {
 	s.request.Cursor = answer.Next
 }
 
+// dies has the server crash once an answer's records are kept, before its cursor is.
+func (s *server) dies() {
+	s.t.Helper()
+	s.crash = func() bool { return true }
+	s.part()
+	s.crash = nil
+}
+
 // visit reads until there is no more for now.
 func (s *server) visit() {
 	s.t.Helper()
